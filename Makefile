@@ -1,0 +1,49 @@
+# The commands of a developer. `make test` is what CI runs.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+.PHONY: setup build demo test fmt-check vet lint unit fuzz bench clean
+
+GO ?= go
+
+# Debian packages (as root) and the pinned linter, where missing.
+setup:
+	scripts/setup
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lotse ./cmd/lotse
+
+demo: build
+	bin/lotse demo
+
+# Everything, in this order; FUZZTIME (10s) is for each fuzz target.
+test:
+	$(MAKE) setup
+	$(MAKE) fmt-check
+	$(MAKE) vet
+	$(MAKE) lint
+	$(MAKE) unit
+	scripts/fuzz $(or $(FUZZTIME),10s)
+
+fmt-check:
+	scripts/fmt-check
+
+vet:
+	$(GO) vet ./...
+
+lint: setup
+	bin/golangci-lint run ./...
+
+# The race detector is the only thing that needs cgo.
+unit:
+	CGO_ENABLED=1 $(GO) test -race $(TESTFLAGS) ./...
+
+# Every fuzz target for FUZZTIME (30s) each.
+fuzz:
+	scripts/fuzz $(or $(FUZZTIME),30s)
+
+bench: build
+	scripts/bench
+
+clean:
+	rm -rf bin
