@@ -1,0 +1,310 @@
+package dicom
+
+import (
+	"errors"
+	"io"
+)
+
+// kind is what a token stands for.
+type kind uint8
+
+const (
+	leaf          kind = iota // an element with a value
+	sequenceStart             // SQ, or UN with items inside
+	sequenceEnd
+	itemStart
+	itemEnd
+	fragmentsStart // encapsulated pixel data
+	fragment
+	fragmentsEnd
+)
+
+const undefined = -1
+
+// token is one piece of a data set's structure. The value of a leaf or fragment
+// is ahead in the input; the next call of next goes past what was not read.
+type token struct {
+	kind   kind
+	tag    Tag
+	vr     VR
+	length int64 // of the value in bytes; undefined (-1) with a delimiter
+	offset int64 // of the header
+	hlen   int   // length of the header in bytes; 0 when an end was only implied
+	enc    encoding
+	head   [12]byte // the header as read
+}
+
+// frame is an open sequence, item or run of fragments.
+type frame struct {
+	kind kind // sequenceStart, itemStart or fragmentsStart
+	tag  Tag
+	item int   // sequence, fragments: number of items begun; item: its index
+	end  int64 // offset where it ends; undefined when a delimiter ends it
+	enc  encoding
+}
+
+// scanner cuts a data set into tokens. It holds no values.
+type scanner struct {
+	in       *input
+	opts     *ReadOptions
+	enc      encoding // of the top level
+	stack    []frame
+	left     int64 // unread bytes of the last token's value
+	elements int
+	problems *problems
+}
+
+// next returns the next token, io.EOF at the regular end of the top level, or a
+// *ParseError. After ErrTruncated the open frames are still on the stack.
+func (s *scanner) next() (token, error) {
+	if s.left > 0 {
+		want := s.left
+		s.left = 0
+		if got := s.in.skip(want); got < want {
+			return token{}, s.truncated()
+		}
+	}
+	if len(s.stack) == 0 {
+		return s.element(s.enc)
+	}
+	top := &s.stack[len(s.stack)-1]
+	if top.end != undefined && s.in.offset() >= top.end {
+		return s.pop(0), nil
+	}
+	switch top.kind {
+	case itemStart:
+		return s.inItem(top)
+	case sequenceStart:
+		return s.inSequence(top)
+	default:
+		return s.inFragments(top)
+	}
+}
+
+// pop closes the innermost frame; hlen is the length of its delimiter, if any.
+func (s *scanner) pop(hlen int) token {
+	top := s.stack[len(s.stack)-1]
+	s.stack = s.stack[:len(s.stack)-1]
+	t := token{kind: top.kind + 1, tag: top.tag, offset: s.in.offset(), hlen: hlen, enc: top.enc}
+	if top.kind == fragmentsStart {
+		t.kind = fragmentsEnd
+	}
+	if hlen > 0 {
+		copy(t.head[:], s.in.peek(hlen))
+		s.in.advance(hlen)
+	}
+	return t
+}
+
+func (s *scanner) inItem(top *frame) (token, error) {
+	b := s.in.peek(8)
+	if len(b) == 8 && top.enc.order().Uint16(b) == 0xFFFE {
+		switch tagAt(b, top.enc) {
+		case itemDelimitation:
+			if top.end == undefined {
+				return s.pop(8), nil
+			}
+		case sequenceDelimitation, itemTag: // the delimiter of the item is missing
+			s.problem(ProblemDelimiter)
+			return s.pop(0), nil
+		}
+	}
+	return s.element(top.enc)
+}
+
+func (s *scanner) inSequence(top *frame) (token, error) {
+	b := s.in.peek(8)
+	if len(b) < 8 {
+		return token{}, s.truncated()
+	}
+	switch tagAt(b, top.enc) {
+	case itemTag:
+		t := token{kind: itemStart, tag: top.tag, offset: s.in.offset(), hlen: 8, enc: top.enc, length: undefined}
+		copy(t.head[:], b)
+		end := int64(undefined)
+		if n := top.enc.order().Uint32(b[4:]); n != 0xFFFFFFFF {
+			t.length = int64(n)
+			end = t.offset + 8 + t.length
+			s.checkEnclosed(end)
+		}
+		s.in.advance(8)
+		index := top.item
+		top.item++
+		return t, s.push(frame{kind: itemStart, tag: top.tag, item: index, end: end, enc: top.enc})
+	case sequenceDelimitation:
+		if top.end == undefined {
+			return s.pop(8), nil
+		}
+		s.problem(ProblemDelimiter)
+		s.in.advance(8)
+		return s.next()
+	case itemDelimitation: // one too many
+		s.problem(ProblemDelimiter)
+		s.in.advance(8)
+		return s.next()
+	}
+	if top.end != undefined { // the rest of the sequence is not items: go past it
+		s.problem(ProblemDelimiter)
+		if want := top.end - s.in.offset(); s.in.skip(want) < want {
+			return token{}, s.truncated()
+		}
+		return s.pop(0), nil
+	}
+	s.problem(ProblemDelimiter)
+	return s.pop(0), nil
+}
+
+func (s *scanner) inFragments(top *frame) (token, error) {
+	b := s.in.peek(8)
+	if len(b) < 8 {
+		return token{}, s.truncated()
+	}
+	switch tagAt(b, top.enc) {
+	case itemTag:
+		t := token{kind: fragment, tag: top.tag, offset: s.in.offset(), hlen: 8, enc: top.enc}
+		copy(t.head[:], b)
+		t.length = int64(top.enc.order().Uint32(b[4:]))
+		if t.length == 0xFFFFFFFF {
+			return token{}, s.malformed("a fragment of pixel data has undefined length")
+		}
+		s.in.advance(8)
+		s.left = t.length
+		top.item++
+		return t, nil
+	case sequenceDelimitation:
+		return s.pop(8), nil
+	}
+	s.problem(ProblemDelimiter)
+	return s.pop(0), nil
+}
+
+// element reads the header of one element and opens a frame where it has parts.
+func (s *scanner) element(enc encoding) (token, error) {
+	h, err := s.header(enc)
+	if err != nil {
+		return token{}, err
+	}
+	s.elements++
+	if s.elements > s.opts.MaxElements {
+		return token{}, s.fail("more elements than allowed", ErrLimit)
+	}
+	switch {
+	case h.tag.Group() == 0xFFFE: // a delimiter that ends nothing
+		s.problem(ProblemDelimiter)
+		h.kind = leaf
+		h.length = 0
+	case h.length == undefined && h.vr != SQ && (h.tag.IsPixelData() || h.vr != UN):
+		h.kind = fragmentsStart
+		err = s.push(frame{kind: fragmentsStart, tag: h.tag, end: undefined, enc: enc})
+	case h.length == undefined, h.vr == SQ && s.itemsAhead(h):
+		inner := enc
+		if h.vr == UN {
+			inner = implicitLE // PS3.5 §6.2.2 note 4
+		}
+		end := int64(undefined)
+		if h.length != undefined {
+			end = h.offset + int64(h.hlen) + h.length
+		}
+		h.kind = sequenceStart
+		err = s.push(frame{kind: sequenceStart, tag: h.tag, end: end, enc: inner})
+	default:
+		s.left = h.length
+		if h.length&1 == 1 {
+			s.problem(ProblemOddLength)
+		}
+	}
+	if err == nil && h.length > 0 {
+		s.checkEnclosed(h.offset + int64(h.hlen) + h.length)
+	}
+	return h, err
+}
+
+// itemsAhead reports whether a sequence of defined length really has items;
+// else its value is opaque.
+func (s *scanner) itemsAhead(h token) bool {
+	if h.length == 0 {
+		return true
+	}
+	b := s.in.peek(4)
+	if len(b) < 4 {
+		return true
+	}
+	t := tagAt(b, h.enc)
+	if t == itemTag || t == sequenceDelimitation {
+		return true
+	}
+	s.problem(ProblemDelimiter)
+	return false
+}
+
+func (s *scanner) push(f frame) error {
+	if len(s.stack) >= 2*s.opts.MaxDepth {
+		return s.fail("sequences are nested deeper than allowed", ErrLimit)
+	}
+	s.stack = append(s.stack, f)
+	return nil
+}
+
+// checkEnclosed notes a length that reaches beyond the item around it. The inner
+// length is believed: the outer one is more often the wrong one.
+func (s *scanner) checkEnclosed(end int64) {
+	for i := len(s.stack) - 1; i >= 0; i-- {
+		f := s.stack[i]
+		if f.end != undefined && f.end < end && f.end != s.in.offset() {
+			s.problem(ProblemLength)
+			return
+		}
+	}
+}
+
+// path returns where the scanner stands.
+func (s *scanner) path() Path {
+	var p Path
+	for _, f := range s.stack {
+		switch f.kind {
+		case itemStart:
+			p[len(p)-1].Item = f.item
+		default:
+			p = append(p, Step{Tag: f.tag, Item: -1})
+		}
+	}
+	return p
+}
+
+func (s *scanner) problem(code ProblemCode) { s.problems.add(code, s.in.offset(), s.path) }
+
+func (s *scanner) truncated() error {
+	if err := s.in.failure(); err != nil {
+		return &ParseError{Offset: s.in.offset(), Path: s.path(), Reason: "the source cannot be read", Err: err}
+	}
+	return s.fail(ErrTruncated.Error(), ErrTruncated)
+}
+
+func (s *scanner) malformed(reason string) error { return s.fail(reason, ErrMalformed) }
+
+func (s *scanner) fail(reason string, err error) error {
+	return &ParseError{Offset: s.in.offset(), Path: s.path(), Reason: reason, Err: err}
+}
+
+// problems collects what a lenient reader went on after, one entry per code.
+type problems struct {
+	list []Problem
+}
+
+func (p *problems) add(code ProblemCode, offset int64, path func() Path) {
+	for i := range p.list {
+		if p.list[i].Code == code {
+			p.list[i].Count++
+			return
+		}
+	}
+	var at Path
+	if path != nil {
+		at = path()
+	}
+	p.list = append(p.list, Problem{Code: code, Offset: offset, Path: at, Count: 1})
+}
+
+func isTruncated(err error) bool {
+	return errors.Is(err, ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF)
+}
