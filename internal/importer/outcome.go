@@ -14,6 +14,7 @@ const (
 	Warned    Fate = "delivered-with-warning"
 	Failed    Fate = "failed"
 	LeftAside Fate = "left-out"
+	Planned   Fate = "planned" // a dry run stopped before delivery
 )
 
 // Question is one that only a person can answer before the import goes on.
@@ -53,6 +54,8 @@ const (
 	ProblemSomeFailed   ProblemCode = "some-failed"
 	ProblemDiskFull     ProblemCode = "disk-full"
 	ProblemTokenUnknown ProblemCode = "token-unknown" // no token recognisable in the link
+	ProblemSeveral      ProblemCode = "several-patients"
+	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
 )
 
 // Problem ends or pauses an import. It is an error whose text is for logs: it

@@ -1,0 +1,206 @@
+package deliver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"lotse/dicom"
+)
+
+const (
+	chunkSize       = 128 << 10
+	chunksPerObject = 8 // 1 MiB of one object in flight
+	objectsAhead    = 8
+)
+
+// pipeline renders objects in order, some ahead of the one being sent.
+type pipeline struct {
+	cancel  context.CancelFunc
+	streams chan *stream
+	workers sync.WaitGroup
+}
+
+// job is one object to render and the form its context asks for.
+type job struct {
+	index int
+	form  Form
+}
+
+// startPipeline renders jobs with the given number of workers.
+func startPipeline(ctx context.Context, objects Objects, jobs []job, workers int, chunks *sync.Pool) *pipeline {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &pipeline{cancel: cancel, streams: make(chan *stream, objectsAhead)}
+	work := make(chan *stream)
+	p.workers.Go(func() {
+		defer close(work)
+		defer close(p.streams)
+		for _, j := range jobs {
+			s := newStream(ctx, j, chunks)
+			select {
+			case p.streams <- s:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case work <- s:
+			case <-ctx.Done():
+				s.finish(Rendered{}, ctx.Err())
+				return
+			}
+		}
+	})
+	for range workers {
+		p.workers.Go(func() {
+			var rd dicom.Reader
+			for s := range work {
+				r, err := objects.Render(ctx, s.index, &rd, s, s.form)
+				s.finish(r, err)
+			}
+		})
+	}
+	return p
+}
+
+// stop ends all rendering and waits for it.
+func (p *pipeline) stop() {
+	p.cancel()
+	for s := range p.streams {
+		s.recycle()
+	}
+	p.workers.Wait()
+}
+
+// stream is one object on its way from a worker to the wire: a bounded run of
+// chunks. It is an io.Writer and io.ReaderFrom for the worker and dimse.Chunks for
+// the sender.
+type stream struct {
+	job
+	ctx    context.Context
+	chunks *sync.Pool
+	full   chan []byte
+	room   chan struct{} // one token per chunk that may exist
+	cur    []byte        // being filled
+	last   *[]byte       // with the sender
+	result Rendered
+	err    error
+}
+
+func newStream(ctx context.Context, j job, chunks *sync.Pool) *stream {
+	return &stream{job: j, ctx: ctx, chunks: chunks,
+		full: make(chan []byte, chunksPerObject), room: make(chan struct{}, chunksPerObject)}
+}
+
+var errStopped = errors.New("the delivery of this object was stopped")
+
+// grow makes sure that cur has room.
+func (s *stream) grow() error {
+	if s.cur != nil && len(s.cur) < chunkSize {
+		return nil
+	}
+	if err := s.push(); err != nil {
+		return err
+	}
+	select {
+	case s.room <- struct{}{}:
+	case <-s.ctx.Done():
+		return errStopped
+	}
+	s.cur = (*s.chunks.Get().(*[]byte))[:0]
+	return nil
+}
+
+func (s *stream) push() error {
+	if s.cur == nil {
+		return nil
+	}
+	select {
+	case s.full <- s.cur:
+		s.cur = nil
+		return nil
+	case <-s.ctx.Done():
+		return errStopped
+	}
+}
+
+// Write copies p into chunks.
+func (s *stream) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		if err := s.grow(); err != nil {
+			return done, err
+		}
+		n := copy(s.cur[len(s.cur):chunkSize], p[done:])
+		s.cur = s.cur[:len(s.cur)+n]
+		done += n
+	}
+	return done, nil
+}
+
+// ReadFrom reads r to its end, directly into chunks.
+func (s *stream) ReadFrom(r io.Reader) (int64, error) {
+	var done int64
+	for {
+		if err := s.grow(); err != nil {
+			return done, err
+		}
+		n, err := r.Read(s.cur[len(s.cur):chunkSize])
+		s.cur = s.cur[:len(s.cur)+n]
+		done += int64(n)
+		if err == io.EOF {
+			return done, nil
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+}
+
+// finish ends the stream after the worker's last byte.
+func (s *stream) finish(r Rendered, err error) {
+	s.result = r
+	if err == nil {
+		err = s.push()
+	}
+	s.err = err
+	close(s.full)
+}
+
+// Next gives the next chunk to the sender and takes the last one back.
+func (s *stream) Next() ([]byte, error) {
+	s.giveBack()
+	c, ok := <-s.full
+	if !ok {
+		if s.err != nil {
+			return nil, s.err
+		}
+		return nil, io.EOF
+	}
+	s.last = &c
+	return c, nil
+}
+
+func (s *stream) giveBack() {
+	if s.last != nil {
+		*s.last = (*s.last)[:0]
+		s.chunks.Put(s.last)
+		s.last = nil
+		<-s.room
+	}
+}
+
+// recycle empties a stream nobody will send.
+func (s *stream) recycle() {
+	s.giveBack()
+	for c := range s.full {
+		s.chunks.Put(&c)
+	}
+}
+
+func newChunks() *sync.Pool {
+	return &sync.Pool{New: func() any {
+		b := make([]byte, 0, chunkSize)
+		return &b
+	}}
+}
