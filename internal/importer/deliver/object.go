@@ -15,6 +15,7 @@ type Object struct {
 	SOPClass       string
 	SOPInstance    string
 	TransferSyntax string
+	Document       bool // made from a document
 	LossyOnly      bool // there is no uncompressed form of it (PS3.5 §10.1)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"lotse/dicom"
 	"lotse/dimse"
 	"lotse/internal/importer"
 )
@@ -131,11 +132,10 @@ func (s *session) jobs(a *dimse.Association) ([]job, error) {
 	jobs := make([]job, 0, len(s.pending))
 	all := s.pending
 	for _, i := range all {
-		o := s.objects.Object(i)
-		c, err := a.Find(o.SOPClass, o.TransferSyntax)
+		form, err := formFor(a, s.objects.Object(i))
 		if err == nil {
 			keep = append(keep, i)
-			jobs = append(jobs, job{index: i, form: formIn(c, o)})
+			jobs = append(jobs, job{index: i, form: form})
 			continue
 		}
 		s.pending = []int{i}
@@ -147,11 +147,17 @@ func (s *session) jobs(a *dimse.Association) ([]job, error) {
 	return jobs, nil
 }
 
-func formIn(c dimse.NegotiatedContext, o Object) Form {
-	if c.TransferSyntax == o.TransferSyntax {
-		return Form{}
+// formFor finds the syntax to send o in: its own, else Implicit VR Little Endian
+// where that is a matter of headers only.
+func formFor(a *dimse.Association, o Object) (Form, error) {
+	_, err := a.Find(o.SOPClass, o.TransferSyntax)
+	if err == nil || o.TransferSyntax != dicom.ExplicitVRLittleEndian {
+		return Form{}, err
 	}
-	return Form{TransferSyntax: c.TransferSyntax}
+	if _, other := a.Find(o.SOPClass, dicom.ImplicitVRLittleEndian); other != nil {
+		return Form{}, err
+	}
+	return Form{TransferSyntax: dicom.ImplicitVRLittleEndian}, nil
 }
 
 // store sends one object. again asks for a new association after a pause.
