@@ -15,6 +15,7 @@ type Element struct {
 	form  form
 	made  bool // raw is no longer what shall be written
 	utf8  bool // value is text in UTF-8, whatever the data set declares
+	cut   bool // raw ends too early: what is complete of the sequence counts
 
 	offset int64 // of a large value in its source (of the inflated data set)
 	length int64
@@ -85,7 +86,7 @@ func (e *Element) innerEncoding() encoding {
 
 // changed reports whether e must be encoded anew.
 func (e *Element) changed() bool {
-	if e.made || e.raw == nil && !e.Large() {
+	if e.made || e.cut || e.raw == nil && !e.Large() {
 		return true
 	}
 	for _, item := range e.items {
@@ -103,10 +104,13 @@ func (e *Element) parts(parent *Dataset) []*Dataset {
 	}
 	var in input
 	in.memory(e.raw, 0)
-	s := scanner{in: &in, opts: parent.limits(), enc: e.enc, problems: &problems{}}
-	if _, err := s.next(); err != nil || len(s.stack) == 0 {
-		return nil
+	in.r = int(e.hlen)
+	top := frame{kind: sequenceStart, tag: e.Tag, end: undefined, enc: e.innerEncoding(), limit: undefined}
+	if e.form == sequence {
+		top.end = int64(len(e.raw))
+		top.limit = top.end
 	}
+	s := scanner{in: &in, opts: parent.limits(), problems: &problems{}, stack: []frame{top}}
 	e.items = []*Dataset{}
 	for {
 		t, err := s.next()
@@ -119,18 +123,29 @@ func (e *Element) parts(parent *Dataset) []*Dataset {
 	}
 }
 
-// readItem gathers the elements of the item that t began.
+// readItem gathers the elements of the item that t began. Where raw ends too
+// early, what is complete counts.
 func (d *Dataset) readItem(s *scanner, t token, raw []byte) *Dataset {
 	item := &Dataset{enc: t.enc, parent: d, opts: d.opts}
 	depth := len(s.stack)
 	for {
 		start := s.in.offset()
 		h, err := s.next()
-		if err != nil || len(s.stack) < depth {
+		if err != nil {
+			item.dirty = s.in.remaining() > 0
+			break
+		}
+		if len(s.stack) < depth {
 			break
 		}
 		e, err := gather(s, h, raw[start:])
-		item.elems = append(item.elems, e)
+		if err != nil {
+			item.dirty = true
+			e.cut = e.IsSequence()
+		}
+		if err == nil || e.cut {
+			item.elems = append(item.elems, e)
+		}
 		if err != nil {
 			break
 		}
@@ -159,12 +174,7 @@ func pass(s *scanner, h token, e *Element) error {
 	case fragmentsStart:
 		e.form = encapsulated
 	default:
-		want := s.left
-		s.left = 0
-		if s.in.skip(want) < want {
-			return s.truncated()
-		}
-		return nil
+		return s.finish()
 	}
 	for depth := len(s.stack); len(s.stack) >= depth; {
 		if _, err := s.next(); err != nil {

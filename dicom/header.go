@@ -1,6 +1,10 @@
 package dicom
 
-import "io"
+import (
+	"io"
+
+	"lotse/dicom/dict"
+)
 
 func tagAt(b []byte, enc encoding) Tag {
 	o := enc.order()
@@ -28,15 +32,16 @@ func (s *scanner) header(enc encoding) (token, error) {
 		length = s.explicitHeader(b, &t)
 	default:
 		t.vr = dictionaryVR(t.tag)
-		if written := vrAt(b); written.Known() && written == t.vr && len(b) == 12 {
+		written := vrAt(b)
+		if written.Known() && len(b) == 12 && (written == t.vr || length != 0xFFFFFFFF && int64(length) > s.room()-8) {
 			s.problem(ProblemMixedVR)
 			length = s.explicitHeader(b, &t)
 		}
 	}
-	if t.hlen > len(b) {
+	if t.hlen > s.in.w-s.in.r {
 		return token{}, s.truncated()
 	}
-	copy(t.head[:], b[:t.hlen])
+	copy(t.head[:], s.in.peek(t.hlen))
 	s.in.advance(t.hlen)
 	t.length = int64(length)
 	if length == 0xFFFFFFFF {
@@ -45,32 +50,65 @@ func (s *scanner) header(enc encoding) (token, error) {
 	return t, nil
 }
 
+// room returns how many bytes are left for an element here: to the end of what
+// is open, or of the source.
+func (s *scanner) room() int64 {
+	room := s.in.remaining()
+	if n := len(s.stack); n > 0 && s.stack[n-1].limit != undefined {
+		if left := s.stack[n-1].limit - s.in.offset(); left > 0 {
+			room = min(room, left)
+		}
+	}
+	return room
+}
+
 // explicitHeader completes t from an Explicit VR header and returns the length.
 func (s *scanner) explicitHeader(b []byte, t *token) uint32 {
 	order := t.enc.order()
 	t.vr = vrAt(b)
 	long := t.vr.longForm()
+	short := order.Uint16(b[6:])
 	switch {
 	case t.vr.Known():
-	case !t.vr.letters():
+	case t.vr.letters():
+		s.problem(ProblemUnknownVR)
+		long = short == 0 && len(b) == 12 && !s.follows(8, t)
+	default:
 		length := order.Uint32(b[4:])
-		if b[4] == b[5] && (b[4] == '?' || b[4] == '-' || b[4] == ' ') || int64(length) > s.in.remaining()-8 && length != 0xFFFFFFFF {
+		fits := length == 0xFFFFFFFF || int64(length) <= s.room()-8
+		if !fits || length != 0 && s.follows(8+int(short), t) {
 			s.problem(ProblemUnknownVR)
-			return uint32(order.Uint16(b[6:]))
+			return uint32(short)
 		}
 		s.problem(ProblemMixedVR)
 		t.vr = dictionaryVR(t.tag)
 		return length
-	default:
-		s.problem(ProblemUnknownVR)
-		long = b[6] == 0 && b[7] == 0
 	}
 	if !long {
-		return uint32(order.Uint16(b[6:]))
+		return uint32(short)
 	}
 	t.hlen = 12
 	if len(b) < 12 {
 		return 0
 	}
 	return order.Uint32(b[8:])
+}
+
+// follows reports whether n bytes ahead, behind t, an element in Explicit VR or
+// a delimiter comes next, or the end.
+func (s *scanner) follows(n int, t *token) bool {
+	b := s.in.peek(n + 8)
+	if len(b) == n {
+		return true
+	}
+	if len(b) < n+8 {
+		return false
+	}
+	next := tagAt(b[n:], t.enc)
+	switch next {
+	case itemTag, itemDelimitation, sequenceDelimitation:
+		return len(s.stack) > 0
+	}
+	_, known := dict.Lookup(uint32(next))
+	return next > t.tag && vrAt(b[n:]).Known() && (known || next.Private())
 }

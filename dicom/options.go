@@ -7,7 +7,7 @@ type ReadOptions struct {
 	// Threshold is the length in bytes above which a value stays in the source
 	// and is only referred to or streamed; default 64 KiB.
 	Threshold int64
-	// MaxDepth bounds the nesting of sequences; default 128.
+	// MaxDepth bounds the nesting of sequences; default 512.
 	MaxDepth int
 	// MaxElements bounds the number of elements, nested ones included;
 	// default 20 million.
@@ -24,7 +24,7 @@ func (o ReadOptions) withDefaults() ReadOptions {
 		o.Threshold = 64 << 10
 	}
 	if o.MaxDepth <= 0 {
-		o.MaxDepth = 128
+		o.MaxDepth = 512
 	}
 	if o.MaxElements <= 0 {
 		o.MaxElements = 20_000_000

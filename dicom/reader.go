@@ -3,6 +3,8 @@ package dicom
 import (
 	"errors"
 	"io"
+
+	"lotse/dicom/dict"
 )
 
 // Reader goes through one Part 10 object, or a bare data set, front to back.
@@ -25,6 +27,7 @@ type Reader struct {
 	head      []Element
 	headRead  bool
 	cut       int64 // offset from where on the bytes are no elements; -1 when none
+	headCut   int64 // cut as Head found it
 	truncated bool
 	problems  problems
 }
@@ -42,7 +45,7 @@ func NewReader(src io.Reader, size int64, opts ReadOptions) (*Reader, error) {
 // returned before are no longer valid.
 func (r *Reader) Reset(src io.Reader, size int64, opts ReadOptions) error {
 	*r = Reader{opts: opts.withDefaults(), file: r.file, data: r.data, head: r.head[:0],
-		metaRaw: r.metaRaw[:0], headRaw: r.headRaw[:0], scanner: scanner{stack: r.scanner.stack[:0]}, cut: -1}
+		metaRaw: r.metaRaw[:0], headRaw: r.headRaw[:0], scanner: scanner{stack: r.scanner.stack[:0]}, cut: -1, headCut: -1}
 	r.file.reset(src, size)
 	if err := r.start(); err != nil {
 		return err
@@ -64,7 +67,7 @@ func (r *Reader) Truncated() bool { return r.truncated }
 
 // Cut returns the offset from which on the source holds no more elements
 // (trailing bytes, or the element it was cut off in), -1 when all is well.
-func (r *Reader) Cut() int64 { return r.cut }
+func (r *Reader) Cut() int64 { return max(r.cut, r.headCut) }
 
 func (r *Reader) note(code ProblemCode) { r.problems.add(code, r.file.offset(), nil) }
 
@@ -108,6 +111,7 @@ func (r *Reader) Head() (head *Dataset, complete bool, err error) {
 	slice(elems, r.headRaw)
 	in.rewind(r.dataStart)
 	r.scanner.left, r.scanner.stack, r.last = 0, r.scanner.stack[:0], 0
+	r.cut, r.headCut = -1, r.cut
 	r.head = elems
 	return &Dataset{elems: elems, enc: r.syntax.encoding(), opts: &r.opts, dirty: true}, complete, r.strict()
 }
@@ -146,6 +150,11 @@ func (r *Reader) small() (e Element, more bool, err error) {
 		return e, false, err
 	case isTruncated(err) && !r.opts.Strict && depth == 0:
 		r.truncate(start)
+		if h.kind == sequenceStart { // what is complete of it counts
+			s.left, s.stack = 0, s.stack[:0]
+			e.form, e.cut = formOf(h), true
+			return e, true, nil
+		}
 		back()
 		return Element{}, false, nil
 	}
@@ -194,7 +203,9 @@ func (r *Reader) atCut() bool {
 		return false
 	}
 	r.cut = in.offset()
-	r.problems.add(ProblemTrailing, r.cut, nil)
+	if r.headCut < 0 {
+		r.problems.add(ProblemTrailing, r.cut, nil)
+	}
 	return true
 }
 
@@ -205,27 +216,35 @@ func trailing(b []byte, enc encoding, last Tag, remaining int64) bool {
 		return last != 0
 	}
 	t := tagAt(b, enc)
-	if t == 0 {
-		return true
-	}
-	if last == 0 || t.Group() == 0xFFFE {
-		return false
-	}
 	length := int64(enc.order().Uint32(b[4:]))
-	fits := length <= remaining-8 || length == 0xFFFFFFFF
-	if enc.explicit && vrAt(b).letters() {
+	switch {
+	case t == 0: // the command set of a message, or zeros
+		return last != 0 || length != 4 && vrAt(b) != UL
+	case t == 0xFFFFFFFF:
+		return true
+	case last == 0 || t.Group() == 0xFFFE:
 		return false
 	}
-	if enc.explicit || t <= last {
-		return !fits || dictionaryVR(t) == UN && !t.Private() || t < last && enc.explicit
+	_, known := dict.Lookup(uint32(t))
+	known = known || t.Private()
+	fits := length <= remaining-8 || length == 0xFFFFFFFF
+	switch vr := vrAt(b); {
+	case !enc.explicit:
+		return !known && !fits || t <= last && (!known || !fits)
+	case vr.Known():
+		return false
+	case vr.letters():
+		return !known && t < last
 	}
-	return false
+	return !known || !fits || t < last
 }
 
 func (r *Reader) truncate(at int64) {
 	r.cut = at
+	if !r.truncated {
+		r.problems.add(ProblemTruncated, at, nil)
+	}
 	r.truncated = true
-	r.problems.add(ProblemTruncated, at, nil)
 }
 
 func (r *Reader) order(t Tag) {

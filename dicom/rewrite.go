@@ -72,6 +72,9 @@ func (r *Reader) Rewrite(w io.Writer, rw Rewrite) (Rewritten, error) {
 	default:
 		err = c.deflate(w)
 	}
+	if isTruncated(err) {
+		r.truncate(c.in.offset())
+	}
 	return c.result(), err
 }
 

@@ -242,7 +242,7 @@ func (d *Dataset) parseItem(raw []byte, enc encoding) *Dataset {
 	var in input
 	in.memory(raw, 0)
 	s := scanner{in: &in, opts: d.limits(), enc: enc, problems: &problems{},
-		stack: []frame{{kind: sequenceStart, end: undefined, enc: enc}}}
+		stack: []frame{{kind: sequenceStart, end: undefined, enc: enc, limit: undefined}}}
 	t, err := s.next()
 	if err != nil || t.kind != itemStart {
 		return &Dataset{enc: enc, parent: d, opts: d.opts, dirty: true}

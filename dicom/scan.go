@@ -64,7 +64,8 @@ func (r *Reader) large(d *Dataset, visit Visitor) (e Element, more bool, err err
 	if isTruncated(err) && !r.opts.Strict {
 		r.truncate(h.offset)
 		s.left, s.stack = 0, s.stack[:0]
-		return Element{}, false, nil
+		e.cut = true
+		return e, e.form == largeSequence, nil // what is complete of it counts
 	}
 	r.order(h.tag)
 	return e, err == nil, err

@@ -2,7 +2,6 @@ package dicom
 
 import (
 	"errors"
-	"io"
 )
 
 // kind is what a token stands for.
@@ -41,6 +40,8 @@ type frame struct {
 	item int   // sequence, fragments: number of items begun; item: its index
 	end  int64 // offset where it ends; undefined when a delimiter ends it
 	enc  encoding
+
+	limit int64 // the nearest end that is defined: its own, or of a frame around it
 }
 
 // scanner cuts a data set into tokens. It holds no values.
@@ -57,18 +58,18 @@ type scanner struct {
 // next returns the next token, io.EOF at the regular end of the top level, or a
 // *ParseError. After ErrTruncated the open frames are still on the stack.
 func (s *scanner) next() (token, error) {
-	if s.left > 0 {
-		want := s.left
-		s.left = 0
-		if got := s.in.skip(want); got < want {
-			return token{}, s.truncated()
-		}
+	if err := s.finish(); err != nil {
+		return token{}, err
 	}
 	if len(s.stack) == 0 {
 		return s.element(s.enc)
 	}
 	top := &s.stack[len(s.stack)-1]
 	if top.end != undefined && s.in.offset() >= top.end {
+		return s.pop(0), nil
+	}
+	if top.end == undefined && s.in.offset() == top.limit && !s.delimiterAhead(top) {
+		s.problem(ProblemDelimiter) // it is missing, but what is around it ends here
 		return s.pop(0), nil
 	}
 	switch top.kind {
@@ -79,6 +80,26 @@ func (s *scanner) next() (token, error) {
 	default:
 		return s.inFragments(top)
 	}
+}
+
+// finish goes past what is unread of the last token's value.
+func (s *scanner) finish() error {
+	want := s.left
+	s.left = 0
+	if want > 0 && s.in.skip(want) < want {
+		return s.truncated()
+	}
+	return nil
+}
+
+// delimiterAhead reports whether top ends, or goes on, with what is ahead.
+func (s *scanner) delimiterAhead(top *frame) bool {
+	b := s.in.peek(4)
+	if len(b) < 4 {
+		return false
+	}
+	t := tagAt(b, top.enc)
+	return t == sequenceDelimitation || t == itemTag || t == itemDelimitation && top.kind == itemStart
 }
 
 // pop closes the innermost frame; hlen is the length of its delimiter, if any.
@@ -135,13 +156,13 @@ func (s *scanner) inSequence(top *frame) (token, error) {
 		if top.end == undefined {
 			return s.pop(8), nil
 		}
-		s.problem(ProblemDelimiter)
-		s.in.advance(8)
-		return s.next()
-	case itemDelimitation: // one too many
-		s.problem(ProblemDelimiter)
-		s.in.advance(8)
-		return s.next()
+		return s.stray()
+	case itemDelimitation:
+		if n := len(s.stack); top.end == undefined && n > 1 && s.stack[n-2].end == undefined {
+			s.problem(ProblemDelimiter) // of the item around, the sequence's own is missing
+			return s.pop(0), nil
+		}
+		return s.stray()
 	}
 	if top.end != undefined { // the rest of the sequence is not items: go past it
 		s.problem(ProblemDelimiter)
@@ -152,6 +173,13 @@ func (s *scanner) inSequence(top *frame) (token, error) {
 	}
 	s.problem(ProblemDelimiter)
 	return s.pop(0), nil
+}
+
+// stray goes past a delimiter that ends nothing.
+func (s *scanner) stray() (token, error) {
+	s.problem(ProblemDelimiter)
+	s.in.advance(8)
+	return s.next()
 }
 
 func (s *scanner) inFragments(top *frame) (token, error) {
@@ -189,11 +217,14 @@ func (s *scanner) element(enc encoding) (token, error) {
 		return token{}, s.fail("more elements than allowed", ErrLimit)
 	}
 	switch {
-	case h.tag.Group() == 0xFFFE: // a delimiter that ends nothing
+	case h.tag.Group() == 0xFFFE: // ends or begins nothing
 		s.problem(ProblemDelimiter)
 		h.kind = leaf
-		h.length = 0
-	case h.length == undefined && h.vr != SQ && (h.tag.IsPixelData() || h.vr != UN):
+		if h.tag != itemTag || h.length == undefined {
+			h.length = 0
+		}
+		s.left = h.length
+	case h.length == undefined && h.fragmented():
 		h.kind = fragmentsStart
 		err = s.push(frame{kind: fragmentsStart, tag: h.tag, end: undefined, enc: enc})
 	case h.length == undefined, h.vr == SQ && s.itemsAhead(h):
@@ -219,6 +250,15 @@ func (s *scanner) element(enc encoding) (token, error) {
 	return h, err
 }
 
+// fragmented reports whether t, of undefined length, holds fragments, not items.
+// Only pixel data do where no VR is written, whatever the dictionary says.
+func (t *token) fragmented() bool {
+	if t.tag.IsPixelData() {
+		return true
+	}
+	return t.enc.explicit && t.hlen == 12 && t.vr != SQ && t.vr != UN
+}
+
 // itemsAhead reports whether a sequence of defined length really has items;
 // else its value is opaque.
 func (s *scanner) itemsAhead(h token) bool {
@@ -240,6 +280,10 @@ func (s *scanner) itemsAhead(h token) bool {
 func (s *scanner) push(f frame) error {
 	if len(s.stack) >= 2*s.opts.MaxDepth {
 		return s.fail("sequences are nested deeper than allowed", ErrLimit)
+	}
+	f.limit = f.end
+	if n := len(s.stack); f.end == undefined && n > 0 {
+		f.limit = s.stack[n-1].limit
 	}
 	s.stack = append(s.stack, f)
 	return nil
@@ -305,6 +349,8 @@ func (p *problems) add(code ProblemCode, offset int64, path func() Path) {
 	p.list = append(p.list, Problem{Code: code, Offset: offset, Path: at, Count: 1})
 }
 
+// isTruncated reports whether err, of the scanner, means that nothing after it
+// can be read, but everything before it counts.
 func isTruncated(err error) bool {
-	return errors.Is(err, ErrTruncated) || errors.Is(err, io.ErrUnexpectedEOF)
+	return errors.Is(err, ErrTruncated) || errors.Is(err, ErrMalformed)
 }

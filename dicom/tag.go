@@ -24,6 +24,7 @@ const (
 	SpecificCharacterSet      Tag = 0x00080005
 	SOPClassUID               Tag = 0x00080016
 	SOPInstanceUID            Tag = 0x00080018
+	pixelRepresentation       Tag = 0x00280103
 	FloatPixelData            Tag = 0x7FE00008
 	DoubleFloatPixelData      Tag = 0x7FE00009
 	PixelData                 Tag = 0x7FE00010
@@ -91,6 +92,8 @@ func dictionaryVR(t Tag) VR {
 		return UN
 	case len(e.VR) == 2:
 		return VR(e.VR[0])<<8 | VR(e.VR[1])
+	case t.Group()&0xFF00 == 0x5000: // curves and sounds
+		return OB
 	case strings.Contains(e.VR, "OW"):
 		return OW
 	case e.VR == "US or SS":
@@ -99,9 +102,16 @@ func dictionaryVR(t Tag) VR {
 	return UN
 }
 
-// usOrSS reports whether the dictionary leaves the sign of t to Pixel
-// Representation.
+// usOrSS reports whether the sign of t is left to Pixel Representation. The
+// descriptors of palettes and the retired ones stay unsigned, as in DCMTK: their
+// first and third value always are (PS3.3 §C.7.6.3.1.5).
 func usOrSS(t Tag) bool {
+	switch {
+	case t == 0x00221452, t == 0x00280071, t == 0x00280104, t == 0x00280105, t == 0x00280110, t == 0x00280111:
+		return false
+	case t >= 0x00281100 && t <= 0x00281113:
+		return false
+	}
 	e, _ := dict.Lookup(uint32(t))
-	return strings.HasPrefix(e.VR, "US or SS")
+	return e.VR == "US or SS"
 }

@@ -50,13 +50,25 @@ func (d *Dataset) StringsOf(e *Element) []string {
 
 // texts decodes and splits characters.
 func (d *Dataset) texts(vr VR, b []byte, utf8 bool) []string {
+	if _, ok := vr.Text(); !ok {
+		return splitPlain(vr, b)
+	}
+	if utf8 {
+		return decodeTexts(utf8Set(), vr, b)
+	}
+	return decodeTexts(d.Charset(), vr, b)
+}
+
+func utf8Set() charset.Set {
+	set, _ := charset.Parse([]string{"ISO_IR 192"})
+	return set
+}
+
+// decodeTexts decodes and splits text in set.
+func decodeTexts(set charset.Set, vr VR, b []byte) []string {
 	kind, ok := vr.Text()
 	if !ok {
-		return d.splitPlain(vr, b)
-	}
-	set := d.Charset()
-	if utf8 {
-		set, _ = charset.Parse([]string{"ISO_IR 192"})
+		return splitPlain(vr, b)
 	}
 	var out []string
 	for _, part := range set.Split(kind, b) {
@@ -67,7 +79,7 @@ func (d *Dataset) texts(vr VR, b []byte, utf8 bool) []string {
 }
 
 // splitPlain handles VRs that are always in the default repertoire.
-func (d *Dataset) splitPlain(vr VR, b []byte) []string {
+func splitPlain(vr VR, b []byte) []string {
 	text, _ := charset.Guess(b)
 	if vr == UR {
 		return []string{trimText(vr, text)}
@@ -84,7 +96,7 @@ func (d *Dataset) splitPlain(vr VR, b []byte) []string {
 func trimText(vr VR, s string) string {
 	s = strings.TrimRight(s, " \x00")
 	switch vr {
-	case LT, ST, UT, UR, UC, DT, TM, DA:
+	case LT, ST, UT, UR, UC, DT, TM, DA, AS:
 		return s
 	}
 	return strings.TrimLeft(s, " ")
@@ -95,7 +107,11 @@ func (d *Dataset) rawStrings(e *Element) []string {
 	if e.form != plain {
 		return nil
 	}
-	parts := bytes.Split(e.Bytes(), []byte{'\\'})
+	return splitTerms(e.Bytes())
+}
+
+func splitTerms(value []byte) []string {
+	parts := bytes.Split(value, []byte{'\\'})
 	out := make([]string, len(parts))
 	for i, p := range parts {
 		out[i] = strings.Trim(string(p), " \x00")
