@@ -1,0 +1,6 @@
+// Package peer starts the real peers that end-to-end tests talk to: DCMTK's
+// storescp and dcmqrscp, and Orthanc, each on the loopback interface with a free
+// port and a directory of its own. A peer that is not installed skips the test and
+// says so. Peers are ended by their process when the test ends, and their logs are
+// shown when it failed.
+package peer
