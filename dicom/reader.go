@@ -25,7 +25,6 @@ type Reader struct {
 	dataStart int64
 	last      Tag // of the element gone past last
 	head      []Element
-	headRead  bool
 	cut       int64 // offset from where on the bytes are no elements; -1 when none
 	headCut   int64 // cut as Head found it
 	truncated bool
@@ -127,7 +126,7 @@ func (r *Reader) small() (e Element, more bool, err error) {
 	}
 	start := in.offset()
 	h, err := s.next()
-	if err == io.EOF || err == nil && h.kind == itemEnd {
+	if errors.Is(err, io.EOF) || err == nil && h.kind == itemEnd {
 		return Element{}, false, nil
 	}
 	back := func() { in.rewind(start); s.left = 0; s.stack = s.stack[:depth] }

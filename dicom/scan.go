@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// Visitor is told of every element inside a sequence that Scan leaves in the
-// source, with its path and the item around it (for its character set). The
-// element is valid during the call only.
+// Visitor is told of every element with a value inside a sequence that Scan
+// leaves in the source, with its path and the item around it (for its character
+// set). The element, which may be Large itself, is valid during the call only.
 type Visitor func(path Path, item *Dataset, e *Element)
 
 // Scan goes through the whole object and returns its data set: values up to the
@@ -87,15 +87,19 @@ func (r *Reader) visitItems(d *Dataset, t Tag, visit Visitor) error {
 		case itemEnd:
 			levels = levels[:len(levels)-1]
 		case leaf:
-			if visit == nil || h.length > r.opts.Threshold || h.length == 0 {
+			if visit == nil || h.length == 0 || h.tag.Group() == 0xFFFE {
 				continue
 			}
-			value := s.in.peek(int(h.length))
 			item := levels[len(levels)-1]
-			e := Element{Tag: h.tag, VR: h.vr, enc: h.enc, value: value, made: true}
-			if h.tag == SpecificCharacterSet {
+			e := Element{Tag: h.tag, VR: h.vr, enc: h.enc, made: true}
+			if h.length > r.opts.Threshold {
+				e.form, e.offset, e.length = largeValue, h.offset+int64(h.hlen), h.length
+			} else if e.value = s.in.peek(int(h.length)); int64(len(e.value)) < h.length {
+				return s.truncated()
+			}
+			if h.tag == SpecificCharacterSet && !e.Large() {
 				kept := e
-				kept.value = bytes.Clone(value)
+				kept.value = bytes.Clone(e.value)
 				item.put(kept)
 			}
 			visit(path().within(h.tag), item, &e)
