@@ -212,22 +212,27 @@ func (a *Association) IdentityConfirmed() bool { return a.peer.IdentityResponse 
 // Find gives the accepted context for a SOP class and transfer syntax; with "" for
 // the syntax the first accepted one of the class. The error is a [*ContextError].
 func (a *Association) Find(sopClass, transferSyntax string) (NegotiatedContext, error) {
-	missing := &ContextError{SOPClass: sopClass, TransferSyntax: transferSyntax}
 	for _, c := range a.contexts {
-		if c.SOPClass != sopClass {
-			continue
-		}
-		if c.Result == pdu.Acceptance && (transferSyntax == "" || c.TransferSyntax == transferSyntax) {
+		if c.SOPClass == sopClass && c.Result == pdu.Acceptance && (transferSyntax == "" || c.TransferSyntax == transferSyntax) {
 			return c, nil
 		}
-		if transferSyntax == "" || slices.Contains(c.TransferSyntaxes, transferSyntax) {
-			missing.Proposed, missing.Result = true, c.Result
-			if c.Result == pdu.Acceptance { // with another syntax
-				missing.Result = pdu.TransferSyntaxesNotSupported
-			}
+	}
+	return NegotiatedContext{}, a.missing(sopClass, transferSyntax)
+}
+
+// missing tells why Find found nothing.
+func (a *Association) missing(sopClass, transferSyntax string) error {
+	e := &ContextError{SOPClass: sopClass, TransferSyntax: transferSyntax}
+	for _, c := range a.contexts {
+		if c.SOPClass != sopClass || transferSyntax != "" && !slices.Contains(c.TransferSyntaxes, transferSyntax) {
+			continue
+		}
+		e.Proposed, e.Result = true, c.Result
+		if c.Result == pdu.Acceptance { // with another syntax
+			e.Result = pdu.TransferSyntaxesNotSupported
 		}
 	}
-	return NegotiatedContext{}, missing
+	return e
 }
 
 // context gives an accepted context by its id.

@@ -1,8 +1,11 @@
 package dimse
 
 import (
+	"errors"
 	"reflect"
 	"testing"
+
+	"lotse/dimse/pdu"
 )
 
 func TestCommandRoundTrip(t *testing.T) {
@@ -27,6 +30,45 @@ func TestCommandRoundTrip(t *testing.T) {
 	}
 	if r := responseOf(c); r.Status != OutOfResources || c.field() != fieldStore|fieldResponse || c.hasDataSet() {
 		t.Errorf("response %v", c)
+	}
+}
+
+// TestResponseDetails reads what a failing peer adds to its status.
+func TestResponseDetails(t *testing.T) {
+	var e encoder
+	e.reset().number(elemStatus, 0xC001).raw(element{elemOffendingElement, []byte{0x28, 0, 0x10, 0, 0xe0, 0x7f, 0x10, 0}}).
+		text(elemErrorComment, "odd").number(elemErrorID, 5)
+	c, err := decodeCommand(e.bytes(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Response{Status: 0xC001, ErrorComment: "odd", OffendingElements: []uint32{0x00280010, 0x7FE00010}, ErrorID: 5}
+	if got := responseOf(c); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestNegotiated(t *testing.T) {
+	propose := func(id byte, class string, syntaxes ...string) PresentationContext {
+		return PresentationContext{ID: id, SOPClass: class, TransferSyntaxes: syntaxes}
+	}
+	a := &Association{contexts: negotiated(
+		[]PresentationContext{propose(1, "1.1", "2.1"), propose(3, "1.1", "2.2"), propose(5, "1.2", "2.1", "2.2"), propose(7, "1.3", "2.1")},
+		[]pdu.ContextResult{{ID: 1, TransferSyntax: "2.9"}, {ID: 3, TransferSyntax: "2.2"}, {ID: 5, TransferSyntax: "2.2"}, {ID: 99}})}
+	for _, c := range []struct {
+		class, syntax string
+		id            byte
+		result        pdu.Result
+	}{
+		{"1.1", "", 3, 0}, {"1.1", "2.2", 3, 0}, {"1.1", "2.1", 0, pdu.TransferSyntaxesNotSupported}, // answered with nonsense
+		{"1.2", "2.2", 5, 0}, {"1.2", "2.1", 0, pdu.TransferSyntaxesNotSupported}, // another one chosen
+		{"1.3", "", 0, pdu.NoReason}, // not answered
+	} {
+		got, err := a.Find(c.class, c.syntax)
+		var refused *ContextError
+		if got.ID != c.id || (c.id == 0) != errors.As(err, &refused) || refused != nil && (refused.Result != c.result || !refused.Proposed) {
+			t.Errorf("%s in %q: %d, %v", c.class, c.syntax, got.ID, err)
+		}
 	}
 }
 

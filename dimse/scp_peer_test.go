@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"lotse/dimse/pdu"
 	"lotse/test/peer"
@@ -210,4 +212,28 @@ func TestAssociationLimit(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// TestQuickAckProvider compares the delay per object when DCMTK sends to us: it
+// writes headers and data apart under Nagle's algorithm, too.
+func TestQuickAckProvider(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("TCP_QUICKACK is for Linux")
+	}
+	file, _ := dumped(t, 1)
+	measure := func(disable bool) time.Duration {
+		s := startSink(t, func(s *sink) { s.DisableQuickAck = disable })
+		args := []string{"-xe", "--repeat", "40", "127.0.0.1", portOf(s.addr), file}
+		begin := time.Now()
+		peer.Run(t, "storescu", args...)
+		if n := len(s.objects()); n < 40 {
+			t.Fatalf("%d objects arrived", n)
+		}
+		return time.Since(begin)
+	}
+	with, without := measure(false), measure(true)
+	t.Logf("40 objects: %v with, %v without TCP_QUICKACK", with, without)
+	if without < 4*with {
+		t.Errorf("TCP_QUICKACK gains too little: %v instead of %v", with, without)
+	}
 }

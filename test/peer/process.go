@@ -87,7 +87,7 @@ func program(t testing.TB, name string) string {
 func start(t testing.TB, dir, name string, port int, args ...string) *Process {
 	t.Helper()
 	p := &Process{name: name, log: &logBuffer{}, done: make(chan struct{})}
-	p.cmd = exec.Command(program(t, name), args...)
+	p.cmd = limited(program(t, name), args)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = dir, p.log, p.log
 	p.cmd.Env = append(os.Environ(), "TMPDIR="+dir)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -108,6 +108,16 @@ func start(t testing.TB, dir, name string, port int, args ...string) *Process {
 		t.Fatalf("%s does not start: %v\n%s", name, err, p.Log())
 	}
 	return p
+}
+
+// limited runs a program for half an hour at most, so that it does not stay for
+// ever when the test process dies without cleaning up.
+func limited(path string, args []string) *exec.Cmd {
+	timeout, err := exec.LookPath("timeout")
+	if err != nil {
+		return exec.Command(path, args...)
+	}
+	return exec.Command(timeout, append([]string{"--kill-after=10", "1800", path}, args...)...)
 }
 
 // listening waits until port takes connections.
