@@ -384,7 +384,7 @@ func TestFolder(t *testing.T) {
 
 func TestParseAddress(t *testing.T) {
 	for in, want := range map[string]Address{
-		"dicom://PACS@pacs.example:11112": {Called: "PACS", Calling: "LOTSE", HostPort: "pacs.example:11112", TLS: TLSOff, Associations: 1},
+		"dicom://PACS@pacs.example:11112":                      {Called: "PACS", Calling: "LOTSE", HostPort: "pacs.example:11112", TLS: TLSOff, Associations: 1},
 		"dicom://A%20B@[::1]?calling=ME&tls=on&associations=4": {Called: "A B", Calling: "ME", HostPort: "[::1]:104", TLS: TLSVerify, Associations: 4},
 		"dir:/tmp/x": {Folder: "/tmp/x"},
 		"dir:out":    {Folder: "out"},

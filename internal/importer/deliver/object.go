@@ -28,7 +28,6 @@ type Form struct {
 // Rendered is what rendering an object came to.
 type Rendered struct {
 	Bytes       int64 // of the data set as written
-	SourceBytes int64 // of the file as read
 	Digest      string
 	PixelBefore string // SHA-256 of the pixel data's value, "" when there is none
 	PixelAfter  string

@@ -83,6 +83,7 @@ type stream struct {
 	room   chan struct{} // one token per chunk that may exist
 	cur    []byte        // being filled
 	last   *[]byte       // with the sender
+	ahead  []byte        // taken from full, for the sender's next call
 	result Rendered
 	err    error
 }
@@ -167,18 +168,31 @@ func (s *stream) finish(r Rendered, err error) {
 	close(s.full)
 }
 
-// Next gives the next chunk to the sender and takes the last one back.
+// Next gives the next chunk to the sender and takes the one before back. The last
+// one comes together with io.EOF, so that a small object is one write.
 func (s *stream) Next() ([]byte, error) {
 	s.giveBack()
-	c, ok := <-s.full
+	c, ok := s.ahead, s.ahead != nil
 	if !ok {
-		if s.err != nil {
-			return nil, s.err
-		}
-		return nil, io.EOF
+		c, ok = <-s.full
+	}
+	s.ahead = nil
+	if !ok {
+		return nil, s.end()
 	}
 	s.last = &c
+	if s.ahead, ok = <-s.full; !ok {
+		s.ahead = nil
+		return c, s.end()
+	}
 	return c, nil
+}
+
+func (s *stream) end() error {
+	if s.err != nil {
+		return s.err
+	}
+	return io.EOF
 }
 
 func (s *stream) giveBack() {
@@ -193,6 +207,7 @@ func (s *stream) giveBack() {
 // recycle empties a stream nobody will send.
 func (s *stream) recycle() {
 	s.giveBack()
+	s.ahead = nil
 	for c := range s.full {
 		s.chunks.Put(&c)
 	}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"lotse/internal/importer"
+	"lotse/internal/importer/adjust"
+	"lotse/internal/phrase"
+	"lotse/internal/terminal"
+)
+
+// Exit codes, as documented in the README.
+const (
+	exitOK       = 0 // everything was delivered
+	exitFailed   = 1 // something was not
+	exitUsage    = 2
+	exitRefused  = 3 // the portal did not accept the answers
+	exitExpired  = 4 // the link has expired
+	exitQuestion = 5 // a question is open
+)
+
+// usageError is a command line that cannot be carried out.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// explain tells a person what went wrong, in one sentence, and what to do, in one
+// more, and returns the exit code.
+func explain(w io.Writer, p *phrase.Phrases, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var problem *importer.Problem
+	var usage *usageError
+	var value *adjust.InvalidError
+	switch {
+	case errors.As(err, &problem):
+		terminal.PrintProblem(w, p, problem)
+		return codeOf(problem.Code)
+	case errors.As(err, &value):
+		_, _ = fmt.Fprintf(w, "%s\n%s\n", p.Say("invalid."+string(value.Rule), map[string]any{"Keyword": value.Keyword, "Limit": value.Limit}), p.Say("problem.usage.do", nil))
+		return exitUsage
+	case errors.As(err, &usage):
+		_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(usage.Error()), p.Say("problem.usage.do", nil))
+		return exitUsage
+	}
+	_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(err.Error()), p.Say("problem.internal.do", nil))
+	return exitFailed
+}
+
+func codeOf(code importer.ProblemCode) int {
+	switch code {
+	case importer.ProblemRefused:
+		return exitRefused
+	case importer.ProblemExpired:
+		return exitExpired
+	case importer.ProblemQuestion, importer.ProblemForeignHost, importer.ProblemSeveral, importer.ProblemTokenUnknown:
+		return exitQuestion
+	case importer.ProblemUsage, importer.ProblemAnswer, importer.ProblemNoSource, importer.ProblemSelection,
+		importer.ProblemInsecure, importer.ProblemPatient:
+		return exitUsage
+	}
+	return exitFailed
+}

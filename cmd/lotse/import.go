@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"lotse/dicom"
+	"lotse/internal/app"
+	"lotse/internal/importer"
+	"lotse/internal/importer/deliver"
+)
+
+type importCmd struct {
+	sourceFlags `embed:""`
+
+	To string `help:"Where the exam goes: dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path." placeholder:"DESTINATION"`
+
+	PatientID        *string  `help:"Local patient ID." group:"Local patient"`
+	PatientName      *string  `help:"Local name as Family^Given." group:"Local patient"`
+	PatientBirthDate *string  `help:"Local birth date, YYYYMMDD or 1970-01-31." group:"Local patient"`
+	PatientSex       *string  `help:"M, F or O." group:"Local patient"`
+	Issuer           *string  `help:"Issuer of the local patient ID." group:"Local patient"`
+	Accession        *string  `help:"Accession number of the local import order." group:"Local patient"`
+	ForeignIssuer    string   `help:"Issuer of the foreign patient ID, when it is known." group:"Local patient"`
+	OnlyPatient      string   `help:"Take only this one of several patients on the medium (foreign ID or name)." placeholder:"ID" group:"Local patient"`
+	SamePatient      bool     `help:"All patients found are the same person; I have checked it." group:"Local patient"`
+	Set              []string `help:"Set a further attribute." placeholder:"KEYWORD=VALUE" sep:"none"`
+	Institution      string   `help:"The importing house, named in Contributing Equipment." env:"LOTSE_INSTITUTION"`
+	Station          string   `help:"The importing station, named in Contributing Equipment." env:"LOTSE_STATION"`
+
+	DryRun  bool   `help:"Stop before delivery and show what would be changed."`
+	JSON    bool   `name:"json" help:"Print the receipt as JSON on standard output."`
+	Receipt string `help:"Write the receipt as JSON to this file, readable by its owner only." placeholder:"FILE"`
+}
+
+// Run imports.
+func (c *importCmd) Run(s *session) error {
+	req, err := c.request(s)
+	if err != nil {
+		return &usageError{err}
+	}
+	a := app.App{Version: version}
+	hooks := app.Hooks{Source: s.hooks(), Progress: s.term.Progress, Inspected: s.inspected(c.JSON)}
+	rec, err := a.Import(s.ctx, req, hooks)
+	s.term.Done()
+	if rec == nil {
+		return err
+	}
+	defer rec.Close() //nolint:errcheck // a spool that vanishes either way
+	return errors.Join(err, c.show(s, rec))
+}
+
+// show writes the receipt where it was asked for.
+func (c *importCmd) show(s *session, rec *app.Receipt) error {
+	if c.Receipt != "" {
+		if err := writeOwnerOnly(c.Receipt, rec.WriteJSON); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return rec.WriteJSON(s.out)
+	}
+	return printReceipt(s.out, s.phrases, rec)
+}
+
+func writeOwnerOnly(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the receipt: %w", err)
+	}
+	return errors.Join(write(f), f.Sync(), f.Close())
+}
+
+func (c *importCmd) request(s *session) (app.ImportRequest, error) {
+	req := app.ImportRequest{Source: c.sourceFlags.request(s.phrases.Lang()), DryRun: c.DryRun, ScratchDir: c.TempDir,
+		OnlyPatient: c.OnlyPatient, SamePatient: c.SamePatient}
+	if c.To == "" && !c.DryRun {
+		return req, errors.New("--to is missing: where should the exam go?")
+	}
+	if c.To != "" {
+		to, err := deliver.ParseAddress(c.To)
+		if err != nil {
+			return req, fmt.Errorf("--to: %w", err)
+		}
+		req.To = to
+	}
+	set, err := assignments(c.Set)
+	req.Decision = importer.Decision{
+		Patient: importer.LocalPatient{ID: c.PatientID, Issuer: c.Issuer, Name: c.PatientName,
+			BirthDate: compactDate(c.PatientBirthDate), Sex: c.PatientSex},
+		Accession: c.Accession, ForeignIssuer: c.ForeignIssuer, Institution: c.Institution, Station: c.Station, Set: set}
+	return req, err
+}
+
+// compactDate turns 1970-01-31 into the 19700131 of DICOM; anything else is left
+// for validation.
+func compactDate(s *string) *string {
+	if s == nil || len(*s) != 10 || (*s)[4] != '-' || (*s)[7] != '-' {
+		return s
+	}
+	d := strings.ReplaceAll(*s, "-", "")
+	return &d
+}
+
+func assignments(list []string) ([]importer.Assignment, error) {
+	var out []importer.Assignment
+	for _, s := range list {
+		keyword, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set needs KEYWORD=VALUE")
+		}
+		tag, err := dicom.ParseTag(strings.TrimSpace(keyword))
+		if err != nil {
+			return nil, fmt.Errorf("--set: %w", err)
+		}
+		out = append(out, importer.Assignment{Tag: tag, Values: strings.Split(value, "\\")})
+	}
+	return out, nil
+}
