@@ -1,6 +1,7 @@
 package dicom
 
 import (
+	"errors"
 	"io"
 
 	"lotse/dicom/dict"
@@ -18,7 +19,7 @@ func vrAt(b []byte) VR { return VR(b[4])<<8 | VR(b[5]) }
 func (s *scanner) header(enc encoding) (token, error) {
 	b := s.in.peek(12)
 	if len(b) < 8 {
-		if s.in.failure() == nil && len(b) == 0 && len(s.stack) == 0 {
+		if errors.Is(s.in.err, io.EOF) && len(b) == 0 && len(s.stack) == 0 {
 			return token{}, io.EOF
 		}
 		return token{}, s.truncated()

@@ -98,7 +98,7 @@ func (c *copier) raw(h token, tap hash.Hash) error {
 		if done {
 			return nil
 		}
-		if t.kind == leaf || t.kind == fragment {
+		if t.kind == leaf || t.kind == fragment || t.kind == junk {
 			if err := c.rawValue(t.length, tap); err != nil {
 				return err
 			}
@@ -164,6 +164,16 @@ func (c *copier) sequence(h token, edits []Edit) error {
 			c.rest.Write(t.head[:t.hlen])
 			c.in.release()
 			break
+		}
+		if t.kind == junk {
+			c.in.release()
+			c.rest.Write(t.head[:t.hlen])
+			t.kind = leaf
+			if err := c.drop(t); err != nil {
+				return err
+			}
+			index--
+			continue
 		}
 		if err := c.item(t, within(edits, index)); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package dicom
 
 import (
+	"compress/flate"
 	"errors"
 )
 
@@ -16,6 +17,7 @@ const (
 	fragmentsStart // encapsulated pixel data
 	fragment
 	fragmentsEnd
+	junk // between items, of no meaning; its value is length bytes
 )
 
 const undefined = -1
@@ -164,22 +166,22 @@ func (s *scanner) inSequence(top *frame) (token, error) {
 		}
 		return s.stray()
 	}
-	if top.end != undefined { // the rest of the sequence is not items: go past it
+	if top.end != undefined { // the rest of the sequence is no items
 		s.problem(ProblemDelimiter)
-		if want := top.end - s.in.offset(); s.in.skip(want) < want {
-			return token{}, s.truncated()
-		}
-		return s.pop(0), nil
+		s.left = top.end - s.in.offset()
+		return token{kind: junk, tag: top.tag, offset: s.in.offset(), enc: top.enc, length: s.left}, nil
 	}
 	s.problem(ProblemDelimiter)
 	return s.pop(0), nil
 }
 
-// stray goes past a delimiter that ends nothing.
+// stray returns a delimiter that ends nothing as junk.
 func (s *scanner) stray() (token, error) {
 	s.problem(ProblemDelimiter)
+	t := token{kind: junk, offset: s.in.offset(), hlen: 8}
+	copy(t.head[:], s.in.peek(8))
 	s.in.advance(8)
-	return s.next()
+	return t, nil
 }
 
 func (s *scanner) inFragments(top *frame) (token, error) {
@@ -318,7 +320,12 @@ func (s *scanner) path() Path {
 func (s *scanner) problem(code ProblemCode) { s.problems.add(code, s.in.offset(), s.path) }
 
 func (s *scanner) truncated() error {
-	if err := s.in.failure(); err != nil {
+	err := s.in.failure()
+	var corrupt flate.CorruptInputError
+	if errors.As(err, &corrupt) {
+		return s.malformed("the deflated data set is corrupt")
+	}
+	if err != nil {
 		return &ParseError{Offset: s.in.offset(), Path: s.path(), Reason: "the source cannot be read", Err: err}
 	}
 	return s.fail(ErrTruncated.Error(), ErrTruncated)

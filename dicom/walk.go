@@ -104,6 +104,8 @@ func (w *walk) token(h token) error {
 		return w.v.itemEnd()
 	case sequenceEnd:
 		return w.v.end()
+	case junk:
+		return nil
 	}
 	return w.element(h)
 }
@@ -119,7 +121,7 @@ func (w *walk) element(h token) error {
 		w.r.order(h.tag)
 	}
 	if h.tag.Group() == 0xFFFE || h.tag.GroupLength() {
-		return pass(s, h, &Element{})
+		return w.skip(h)
 	}
 	w.held -= l.tags.size()
 	again := l.tags.add(h.tag)
@@ -127,7 +129,7 @@ func (w *walk) element(h token) error {
 		return s.fail("more elements than allowed", ErrLimit)
 	}
 	if again {
-		return pass(s, h, &Element{})
+		return w.skip(h)
 	}
 	if h.kind == leaf && h.length > s.in.remaining() {
 		return s.truncated()
@@ -142,6 +144,20 @@ func (w *walk) element(h token) error {
 		return err
 	}
 	return w.v.leaf(l, h)
+}
+
+// skip goes past an element that is not shown.
+func (w *walk) skip(h token) error {
+	s := &w.r.scanner
+	depth := len(s.stack)
+	if h.kind != leaf {
+		depth--
+	}
+	err := pass(s, h, &Element{})
+	if err != nil {
+		s.stack = s.stack[:depth]
+	}
+	return err
 }
 
 // learn takes in what the meaning of later elements depends on.
