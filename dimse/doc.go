@@ -17,10 +17,12 @@
 // subpackage pdu. The package knows no data sets, only command sets.
 package dimse
 
+import "lotse/dicom"
+
 // Transfer syntaxes the package needs to know (PS3.5 Annex A).
 const (
-	ImplicitVRLittleEndian = "1.2.840.10008.1.2"
-	ExplicitVRLittleEndian = "1.2.840.10008.1.2.1"
+	ImplicitVRLittleEndian = dicom.ImplicitVRLittleEndian
+	ExplicitVRLittleEndian = dicom.ExplicitVRLittleEndian
 )
 
 // Verification is the SOP class of C-ECHO (PS3.4 Annex A).
@@ -28,6 +30,6 @@ const Verification = "1.2.840.10008.1.1"
 
 // Implementation identification sent with every association (PS3.7 D.3.3.2).
 const (
-	ImplementationClassUID = "2.25.323257637320486330153421137670146628977"
-	ImplementationVersion  = "LOTSE_0_1"
+	ImplementationClassUID = dicom.ImplementationClassUID
+	ImplementationVersion  = dicom.ImplementationVersionName
 )

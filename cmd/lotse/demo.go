@@ -91,5 +91,5 @@ func (c *demoCmd) run(s *session, exam *synth.Demo, portal *demo.Portal, to deli
 		Source:   source.Request{Sources: []string{portal.Link}, BirthDate: exam.BirthDate, Languages: []string{s.phrases.Lang()}},
 		Decision: importer.Decision{Patient: importer.LocalPatient{ID: &id, Name: &name, Issuer: &issuer}, Accession: &accession, Institution: "Klinikum Musterstadt", Station: "LOTSE"}}
 	a := app.App{Version: version}
-	return a.Import(s.ctx, req, app.Hooks{Progress: s.term.Progress, Inspected: s.inspected(false)})
+	return a.Import(s.ctx, req, app.Hooks{Progress: s.term.Progress, Inspected: s.inspected(s.out)})
 }

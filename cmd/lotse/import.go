@@ -43,7 +43,10 @@ func (c *importCmd) Run(s *session) error {
 		return &usageError{err}
 	}
 	a := app.App{Version: version}
-	hooks := app.Hooks{Source: s.hooks(), Progress: s.term.Progress, Inspected: s.inspected(c.JSON)}
+	hooks := app.Hooks{Source: s.hooks(), Progress: s.term.Progress}
+	if s.term.Interactive() {
+		hooks.Inspected = s.inspected(s.err)
+	}
 	rec, err := a.Import(s.ctx, req, hooks)
 	s.term.Done()
 	if rec == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"lotse/internal/importer"
 	"lotse/internal/importer/inspect"
@@ -35,14 +36,14 @@ func (c *inspectCmd) Run(s *session) error {
 	return report.WriteText(s.out, in, pkg, s.phrases.Say)
 }
 
-// inspected shows what came in before it is delivered.
-func (s *session) inspected(quiet bool) func(*importer.Inspection, importer.Package) {
-	if quiet {
+// inspected shows on w what came in before it is delivered; nothing on nil.
+func (s *session) inspected(w io.Writer) func(*importer.Inspection, importer.Package) {
+	if w == nil {
 		return nil
 	}
 	return func(in *importer.Inspection, pkg importer.Package) {
 		s.term.Done()
-		_ = report.WriteText(s.err, in, pkg, s.phrases.Say) // the receipt is what counts
-		_, _ = fmt.Fprintln(s.err)
+		_ = report.WriteText(w, in, pkg, s.phrases.Say) // the receipt is what counts
+		_, _ = fmt.Fprintln(w)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"lotse/internal/app"
@@ -51,53 +52,75 @@ func printReceipt(w io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
 	return out.Flush()
 }
 
-// printItems lists changes once per distinct set of them, then what needs a look.
-func printItems(out io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
-	var changes []importer.Change
-	type group struct{ key, reason string }
-	shown := map[group]int{}
-	var order []group
-	paths := map[group][]string{}
-	findings := map[importer.FindingCode]int{}
-	err := rec.Items(func(it receipt.Item) error {
-		if changes == nil && len(it.Changes) > 0 && it.Kind == importer.KindInstance {
-			changes = it.Changes
-		}
-		for _, f := range it.Findings {
-			findings[f.Code]++
-		}
-		g := groupOf(it)
-		if g == "" {
-			return nil
-		}
-		k := group{g, it.Comment}
-		if shown[k]++; shown[k] == 1 {
-			order = append(order, k)
-		}
-		if len(paths[k]) < maxShown {
-			paths[k] = append(paths[k], it.Path)
-		}
+// heading is what items are listed under: a phrase and what the destination said.
+type heading struct{ key, comment string }
+
+// notes gathers what a person should see of the items.
+type notes struct {
+	changes  []importer.Change
+	order    []heading
+	count    map[heading]int
+	paths    map[heading][]string
+	findings []importer.Finding
+}
+
+func (n *notes) add(it receipt.Item) error {
+	if n.changes == nil && it.Kind == importer.KindInstance {
+		n.changes = it.Changes
+	}
+	for _, f := range it.Findings {
+		n.addFinding(f)
+	}
+	h := heading{groupOf(it), it.Comment}
+	if h.key == "" {
 		return nil
-	})
-	if err != nil {
+	}
+	if n.count[h]++; n.count[h] == 1 {
+		n.order = append(n.order, h)
+	}
+	if len(n.paths[h]) < maxShown {
+		n.paths[h] = append(n.paths[h], it.Path)
+	}
+	return nil
+}
+
+// addFinding counts findings of one code together.
+func (n *notes) addFinding(f importer.Finding) {
+	for i := range n.findings {
+		if n.findings[i].Code == f.Code {
+			n.findings[i].Count += max(f.Count, 1)
+			return
+		}
+	}
+	f.Count = max(f.Count, 1)
+	n.findings = append(n.findings, f)
+}
+
+// printItems lists changes once, then what needs a look.
+func printItems(out io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
+	n := notes{count: map[heading]int{}, paths: map[heading][]string{}, findings: slices.Clone(rec.Findings)}
+	if err := rec.Items(n.add); err != nil {
 		return err
 	}
-	printChanges(out, p, changes)
-	for _, k := range order {
-		text := p.Say(k.key, nil)
-		if k.reason != "" {
-			text += " – " + terminal.Clean(k.reason)
+	printChanges(out, p, n.changes)
+	for _, h := range n.order {
+		text := p.Say(h.key, nil)
+		if h.comment != "" {
+			text += " – " + terminal.Clean(h.comment)
 		}
-		_, _ = fmt.Fprintf(out, "\n%s (%d)\n", text, shown[k])
-		for _, path := range paths[k] {
+		_, _ = fmt.Fprintf(out, "\n%s (%d)\n", text, n.count[h])
+		for _, path := range n.paths[h] {
 			_, _ = fmt.Fprintf(out, "  %s\n", terminal.Clean(path))
 		}
-		if more := shown[k] - len(paths[k]); more > 0 {
+		if more := n.count[h] - len(n.paths[h]); more > 0 {
 			_, _ = fmt.Fprintf(out, "  %s\n", p.Say("receipt.more", map[string]any{"Count": more}))
 		}
 	}
-	for code, n := range findings {
-		_, _ = fmt.Fprintf(out, "\n%s\n", p.Say("finding."+string(code), map[string]any{"Count": n}))
+	for i, f := range n.findings {
+		if i == 0 {
+			_, _ = fmt.Fprintf(out, "\n%s\n", p.Say("receipt.findings", nil))
+		}
+		_, _ = fmt.Fprintf(out, "  %s\n", terminal.Clean(p.Finding(f)))
 	}
 	return nil
 }
