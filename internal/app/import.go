@@ -146,7 +146,7 @@ func (r *Receipt) settle(ctx context.Context, err error, files int) error {
 	if err != nil && ctx.Err() != nil {
 		err = &importer.Problem{Code: importer.ProblemCancelled, Err: err}
 	}
-	if err == nil && r.Totals.Failed > 0 {
+	if err == nil && r.Totals.Failed+r.Totals.Missed > 0 {
 		err = &importer.Problem{Code: importer.ProblemSomeFailed}
 	}
 	if !r.Totals.AddsUp() || r.Totals.CameIn != files {

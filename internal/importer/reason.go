@@ -35,3 +35,15 @@ const (
 	ReasonDocumentUnfit   ReasonCode = "document-unfit"   // a document that cannot become a DICOM object
 	ReasonPreviewDocument ReasonCode = "index-page"       // README, INDEX.HTM of the medium
 )
+
+// Loss reports whether an item left out for this reason may have been an image or
+// a document that someone misses: the import is then not complete.
+func (r ReasonCode) Loss() bool {
+	switch r {
+	case ReasonUnreadable, ReasonTruncated, ReasonDamaged, ReasonNoIdentity, ReasonUnsupported, ReasonConflict,
+		ReasonEncrypted, ReasonPassword, ReasonTooDeep, ReasonTooLarge, ReasonRatio, ReasonPathEscape, ReasonCompression,
+		ReasonArchiveDamaged:
+		return true
+	}
+	return false
+}

@@ -24,6 +24,7 @@ type session struct {
 
 	pending []int       // not yet reported, in order
 	sent    map[int]int // how often an object was on the wire
+	opened  bool        // the destination was reached once
 	fails   int         // openings in a row without an object getting through
 	waits   int         // A7xx in a row
 }
@@ -40,6 +41,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 		a, err := dimse.Dial(ctx, s.node.addr.HostPort, s.node.cfg, s.contexts)
 		if err == nil {
+			s.opened = true
 			err = s.send(ctx, a)
 		}
 		var stop *stopError
@@ -52,7 +54,7 @@ func (s *session) run(ctx context.Context) error {
 			return s.giveUp(FailureCancelled, context.Cause(ctx))
 		}
 		s.fails++
-		if !dimse.Temporary(err) || s.fails > s.node.opts.Reopen {
+		if !dimse.Temporary(err) || s.fails > s.patience() {
 			return s.giveUp(FailureOffline, s.node.problem(err))
 		}
 		if err := s.node.opts.Wait(ctx, backoff(s.fails)); err != nil {
@@ -60,6 +62,15 @@ func (s *session) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// patience is how often to try again: a destination that was never reached is more
+// likely a wrong address than one that comes back.
+func (s *session) patience() int {
+	if !s.opened {
+		return 1
+	}
+	return s.node.opts.Reopen
 }
 
 // backoff is 1 s, 2 s, 4 s … at most 30 s.

@@ -44,7 +44,8 @@ type Totals struct {
 	Warned    int   `json:"delivered_with_warning"`
 	Failed    int   `json:"failed"`
 	LeftOut   int   `json:"left_out"`
-	Planned   int   `json:"planned,omitempty"` // in a dry run
+	Missed    int   `json:"left_out_as_unusable"` // of those left out: damaged, encrypted …
+	Planned   int   `json:"planned,omitempty"`    // in a dry run
 	Bytes     int64 `json:"bytes_came_in"`
 	BytesOut  int64 `json:"bytes_delivered"`
 }
@@ -141,6 +142,9 @@ func (r *Receipt) count(it Item) {
 		t.Planned++
 	default:
 		t.LeftOut++
+		if importer.ReasonCode(it.Reason).Loss() {
+			t.Missed++
+		}
 	}
 	if it.Fate == importer.Delivered || it.Fate == importer.Warned {
 		t.BytesOut += it.Bytes
