@@ -129,7 +129,7 @@ func (l *link) ioError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &TimeoutError{Op: l.op}
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = errClosedByPeer
 	}
 	if l.lost == nil {

@@ -46,7 +46,7 @@ func (p *provider) run(ctx context.Context) error {
 		l.op = "wait for a request"
 		l.in.by, l.in.wait = time.Time{}, l.times.Idle
 		contextID, c, err := l.receiveCommand()
-		if err == errReleaseRequested {
+		if errors.Is(err, errReleaseRequested) {
 			return l.agreeToRelease()
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package dimse
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"time"
 
@@ -288,7 +289,7 @@ func (d *dataSet) next(limit int) ([]byte, error) {
 
 func (d *dataSet) header() error {
 	if err := d.l.nextPDV(); err != nil {
-		if err == errReleaseRequested {
+		if errors.Is(err, errReleaseRequested) {
 			err = &ProtocolError{Problem: "release inside a message"}
 		}
 		return err
@@ -317,7 +318,7 @@ func (d *dataSet) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
 		b, err := d.next(1 << 30)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return total, nil
 		}
 		if err != nil {
@@ -335,7 +336,7 @@ func (d *dataSet) WriteTo(w io.Writer) (int64, error) {
 func (d *dataSet) drain(limit int64) (bool, error) {
 	for limit >= 0 {
 		b, err := d.next(1 << 30)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return true, nil
 		}
 		if err != nil {

@@ -1,6 +1,9 @@
 package dimse
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Response is what every DIMSE response says.
 type Response struct {
@@ -41,7 +44,7 @@ func (a *Association) response(field, messageID uint16) (command, error) {
 	l.in.by = time.Now().Add(l.times.Response)
 	for {
 		contextID, c, err := l.receiveCommand()
-		if err == errReleaseRequested {
+		if errors.Is(err, errReleaseRequested) {
 			return nil, a.releasedByPeer()
 		}
 		if err != nil {

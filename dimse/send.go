@@ -221,10 +221,10 @@ func (l *link) sendData(context byte, src Chunks) error {
 	heldLen, empty := 0, 0
 	for {
 		piece, err := src.Next()
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			return &SourceError{Err: err}
 		}
-		last := err == io.EOF
+		last := errors.Is(err, io.EOF)
 		if len(piece) == 0 && !last {
 			if empty++; empty == maxEmpty {
 				return &SourceError{Err: io.ErrNoProgress}

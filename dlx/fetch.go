@@ -85,7 +85,7 @@ func (s *Session) fetch(ctx context.Context, t *transfer) error {
 		var wait notReady
 		var e *Error
 		switch {
-		case err == errMore:
+		case errors.Is(err, errMore):
 			err = nil
 		case errors.As(err, &wait):
 			err = c.ready(ctx, &t.patience, t.op, s.portal.Host, wait.wait)
@@ -136,7 +136,8 @@ func (t *transfer) attempt(parent context.Context) error {
 	err := t.session.authorised(parent, r, func(r request) (status int, err error) {
 		watchdog.Reset(c.cfg.StallTimeout)
 		defer watchdog.Stop()
-		if resp, trail, err = c.do(ctx, r); err != nil {
+		resp, trail, err = c.do(ctx, r) //nolint:bodyclose // closed by attempt, or discarded below
+		if err != nil {
 			return 0, err
 		}
 		if resp.StatusCode == http.StatusUnauthorized {
@@ -196,10 +197,10 @@ func (t *transfer) fromStart(resp *http.Response, body io.Reader, host string, l
 		return &Error{Kind: Protocol, Op: t.op, Host: host, Status: resp.StatusCode, Reason: Undecodable}
 	}
 	prefix, end := readPrefix(body, maxNotReady)
-	if len(prefix) == 0 && (end != io.EOF || t.noPages) {
+	if len(prefix) == 0 && (!errors.Is(end, io.EOF) || t.noPages) {
 		return lost(end) // keeps what is held
 	}
-	if err := t.instead(resp, prefix, end == io.EOF, host); err != nil {
+	if err := t.instead(resp, prefix, errors.Is(end, io.EOF), host); err != nil {
 		return err
 	}
 	if err := t.sink.Reset(versionOf(resp, resp.ContentLength)); err != nil {
@@ -251,7 +252,7 @@ func (t *transfer) fromRange(resp *http.Response, body io.Reader, start int64, h
 	if !bytes.Equal(repeated, t.tail[len(t.tail)-len(repeated):]) {
 		return t.misfit(resp, host)
 	}
-	if err := t.copy(io.LimitReader(body, last+1-held)); err != io.EOF {
+	if err := t.copy(io.LimitReader(body, last+1-held)); !errors.Is(err, io.EOF) {
 		return t.ended(err, host, lost)
 	}
 	switch {
@@ -351,7 +352,7 @@ func (t *transfer) ended(err error, host string, lost func(error) error) error {
 	if errors.As(err, &sink) {
 		return err
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		return lost(err)
 	}
 	size, held := t.sink.Version().Size, t.sink.Offset()

@@ -2,6 +2,7 @@ package dlx
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -73,7 +74,8 @@ func (q Question) In(languages ...string) string {
 func (q Question) Normalize(answer string) (string, error) {
 	if q.Format == FormatDate {
 		d, err := ParseDate(answer)
-		if e, ok := err.(*Error); ok {
+		var e *Error
+		if errors.As(err, &e) {
 			return "", &Error{Kind: BadAnswer, Reason: e.Reason, QuestionID: q.ID}
 		}
 		return string(d), err

@@ -31,7 +31,7 @@ func (c *demoCmd) Run(s *session) error {
 		if folder, err = os.MkdirTemp("", "lotse-demo-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(folder) //nolint:errcheck // the demonstration's own folder
+		defer os.RemoveAll(folder)
 	}
 	if folder, err = filepath.Abs(folder); err == nil {
 		err = os.MkdirAll(folder, 0o700)
@@ -44,12 +44,12 @@ func (c *demoCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	defer portal.Close() //nolint:errcheck // ends with the demonstration
+	defer portal.Close()
 	pacs, err := demo.StartPACS(folder)
 	if err != nil {
 		return err
 	}
-	defer pacs.Close() //nolint:errcheck // ends with the demonstration
+	defer pacs.Close()
 	return c.show(s, exam, portal, pacs)
 }
 
@@ -70,7 +70,7 @@ func (c *demoCmd) show(s *session, exam *synth.Demo, portal *demo.Portal, pacs *
 	if rec == nil {
 		return err
 	}
-	defer rec.Close() //nolint:errcheck // a spool that vanishes either way
+	defer rec.Close()
 	if err := errors.Join(err, printReceipt(s.out, p, rec)); err != nil {
 		return err
 	}

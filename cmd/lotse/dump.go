@@ -20,7 +20,7 @@ func (c *dumpCmd) Run(s *session) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func (c *importCmd) Run(s *session) error {
 	if rec == nil {
 		return err
 	}
-	defer rec.Close() //nolint:errcheck // a spool that vanishes either way
+	defer rec.Close()
 	return errors.Join(err, c.show(s, rec))
 }
 

@@ -24,7 +24,7 @@ func (c *inspectCmd) Run(s *session) error {
 		s.term.Done()
 		return err
 	}
-	defer pkg.Close() //nolint:errcheck // scratch files vanish either way
+	defer pkg.Close()
 	in, err := inspect.Run(s.ctx, pkg, inspect.Options{Progress: s.term.Progress})
 	s.term.Done()
 	if err != nil {

@@ -133,7 +133,7 @@ func (x *exam) Render(_ context.Context, i int, rd *dicom.Reader, w io.Writer, f
 	if err != nil {
 		return deliver.Rendered{}, err
 	}
-	defer content.Close() //nolint:errcheck // only read
+	defer content.Close()
 	adj, err := x.plan(rd, r)
 	if err != nil {
 		return deliver.Rendered{}, err
@@ -192,7 +192,7 @@ func (x *exam) planScanned(r ref) (importer.Adjustment, error) {
 	if err != nil {
 		return importer.Adjustment{}, err
 	}
-	defer content.Close() //nolint:errcheck // only read
+	defer content.Close()
 	visit := x.planner.Visit()
 	ds, err := rd.Scan(visit.See)
 	if err != nil {

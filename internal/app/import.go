@@ -64,7 +64,7 @@ func (a *App) Import(ctx context.Context, req ImportRequest, hooks Hooks) (*Rece
 	if err != nil {
 		return nil, err
 	}
-	defer pkg.Close() //nolint:errcheck // scratch files vanish either way
+	defer pkg.Close()
 	in, err := inspect.Run(ctx, pkg, inspect.Options{Progress: hooks.Progress})
 	if err != nil {
 		return nil, err

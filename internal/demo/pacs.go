@@ -64,7 +64,7 @@ func (p *PACS) write(in dimse.StoreIndication) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(f.Name())
 	w := bufio.NewWriterSize(f, 256<<10)
 	if _, err = w.Write(dicom.FileMeta(in.SOPClass, in.SOPInstance, in.TransferSyntax)); err == nil {
 		_, err = io.Copy(w, in.Data)

@@ -25,9 +25,11 @@ func args(fixed []string, more ...string) []string {
 func pydicom(t *testing.T, script string, files ...string) string {
 	t.Helper()
 	cmd := exec.Command("/usr/bin/python3", append([]string{"-W", "ignore", "-c", "import sys, pydicom, hashlib\n" + script}, files...)...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("pydicom: %v\n%s", err, err.(*exec.ExitError).Stderr)
+		t.Fatalf("pydicom: %v\n%s", err, errs.String())
 	}
 	return string(out)
 }

@@ -68,7 +68,7 @@ func (f *Folder) write(ctx context.Context, objects Objects, i int, rd *dicom.Re
 	if err != nil {
 		return Rendered{}, FailureWrite, err
 	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // gone already after the rename
+	defer os.Remove(tmp.Name())
 	w := bufio.NewWriterSize(tmp, 256<<10)
 	out, err := objects.Render(ctx, i, rd, w, Form{File: true})
 	if err != nil {
@@ -125,7 +125,7 @@ func patientID(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // only read
+	defer f.Close()
 	rd, err := dicom.NewReader(io.Reader(f), -1, dicom.ReadOptions{})
 	if err != nil {
 		return nil, err

@@ -92,6 +92,9 @@ func (n *notes) object(o *object) {
 	if len(o.badUIDs) > 0 {
 		n.add(importer.FindingBadUID, importer.Warning, o.Item, dicom.KeywordOrTag(o.badUIDs[0]))
 	}
+	if o.noPixels {
+		n.add(importer.FindingRepaired, importer.Warning, o.Item, withoutPixels)
+	}
 	if o.lentUID {
 		n.add(importer.FindingRepaired, importer.Warning, o.Item, "identity-from-file-meta")
 	}

@@ -57,6 +57,7 @@ type object struct {
 
 	problems []string    // codes of the reader
 	badUIDs  []dicom.Tag // absent or invalid
+	noPixels bool        // an image that neither has nor describes pixel data
 	lentUID  bool        // SOP class or instance are known from the file meta information only
 	text     textVerdict
 }
@@ -69,8 +70,11 @@ func (w *worker) instance(ds *dicom.Dataset, whole, onePass bool, text *textChec
 	if !o.identify(ds, r.Meta()) {
 		return leftOut(importer.ReasonNoIdentity, "no SOP Class UID or no SOP Instance UID")
 	}
-	if whole && isImage(ds, o.SOPClass) && !hasPixels(ds) {
-		return leftOut(importer.ReasonTruncated, withoutPixels)
+	if whole && !hasPixels(ds) && !ds.Has(pixelDataURL) {
+		o.noPixels = isImage(o.SOPClass)
+		if describesPixels(ds) || o.noPixels && (!ds.Has(seriesInstanceUID) || r.Cut() >= 0) {
+			return leftOut(importer.ReasonTruncated, withoutPixels)
+		}
 	}
 	syntax, ok := realSyntax(r.Syntax())
 	declared := declaredSyntax(r)
@@ -189,15 +193,14 @@ func realSyntax(s dicom.Syntax) (string, bool) {
 // withoutPixels is said of an image that has none.
 const withoutPixels = "an image without pixel data"
 
-// isImage reports an object that must have pixel data: by its SOP class, for
-// classes that are not made of images also by the attributes of the Image Pixel
-// module (PS3.3 §C.7.6.3). Private classes may do as they like.
-func isImage(ds *dicom.Dataset, classUID string) bool {
-	if ds.Has(pixelDataURL) {
-		return false
-	}
-	class, known := dict.SOPClassByUID(classUID)
-	return strings.Contains(class.Name, "Image Storage") || known && ds.Has(rows) && ds.Has(bitsAllocated)
+// describesPixels reports an object that must have pixel data, as it says how they
+// are stored (Image Pixel module, PS3.3 §C.7.6.3): without them it was cut off.
+func describesPixels(ds *dicom.Dataset) bool { return ds.Has(rows) && ds.Has(bitsAllocated) }
+
+// isImage reports the standard's classes of images.
+func isImage(classUID string) bool {
+	class, _ := dict.SOPClassByUID(classUID)
+	return strings.Contains(class.Name, "Image Storage")
 }
 
 // hasPixels reports pixel data. A file that was cut off between two elements

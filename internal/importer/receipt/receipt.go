@@ -188,11 +188,11 @@ func (r *Receipt) WriteJSON(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
-	out.Write(head[:len(head)-2]) //nolint:errcheck // bufio keeps the first error for Flush
-	out.WriteString(",\n  \"items\": [")
+	_, _ = out.Write(head[:len(head)-2]) // bufio keeps the first error for Flush
+	_, _ = out.WriteString(",\n  \"items\": [")
 	sep := "\n    "
 	err = r.lines(func(line []byte) error {
-		out.WriteString(sep)
+		_, _ = out.WriteString(sep)
 		sep = ",\n    "
 		_, err := out.Write(line)
 		return err
@@ -200,6 +200,6 @@ func (r *Receipt) WriteJSON(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	out.WriteString("\n  ]\n}\n")
+	_, _ = out.WriteString("\n  ]\n}\n")
 	return out.Flush()
 }
