@@ -1,0 +1,343 @@
+package source
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"lotse/dlx"
+	"lotse/internal/importer"
+	"lotse/internal/importer/source/picture"
+)
+
+// maxLinks is how many links of one picture are tried.
+const maxLinks = 4
+
+// isLink reports whether text is a link that may be followed: http and https only,
+// whatever else a QR code holds.
+func isLink(text string) bool {
+	u, err := url.Parse(strings.TrimSpace(text))
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+}
+
+// links returns the links that QR codes in a picture hold.
+func (b *builder) links(data blob) ([]string, error) {
+	found, err := picture.Find(b.ctx, data.section(), b.limits.Pixels, isLink)
+	if b.ctx.Err() != nil {
+		return nil, b.ctx.Err()
+	}
+	if err != nil {
+		return nil, &importer.Problem{Code: importer.ProblemNoQR, Err: err}
+	}
+	return found[:min(len(found), maxLinks)], nil
+}
+
+// anyLink follows the first of several links that leads to a portal: a letter may
+// have other codes beside it.
+func (b *builder) anyLink(links []string) error {
+	var first error
+	for _, link := range links {
+		err := b.link(strings.TrimSpace(link))
+		var p *importer.Problem
+		if err == nil || !errors.As(err, &p) || p.Code != importer.ProblemNotDLX {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// visit is the way through one portal.
+type visit struct {
+	*builder
+	client  *dlx.Client
+	portal  *dlx.Portal
+	session *dlx.Session
+}
+
+// link fetches what is behind a link.
+func (b *builder) link(link string) error {
+	v := &visit{builder: b, client: b.client(b.req.AllowHosts)}
+	var err error
+	if v.portal, err = v.client.Probe(b.ctx, link); err != nil {
+		return portalProblem(err)
+	}
+	b.listed = true
+	if err := v.confirmHost(); err != nil {
+		return err
+	}
+	if err := v.useToken(); err != nil {
+		return err
+	}
+	if err := v.authenticate(); err != nil {
+		return err
+	}
+	items, err := v.session.List(b.ctx)
+	if err != nil {
+		return portalProblem(err)
+	}
+	if len(items) == 0 {
+		return &importer.Problem{Code: importer.ProblemNothing, Host: v.portal.Host, Err: errors.New("source: the link gives nothing")}
+	}
+	chosen, err := v.choose(items)
+	if err != nil {
+		return err
+	}
+	host := printable(v.portal.Host)
+	b.came(importer.FromPortal, host)
+	return v.fetch(items, chosen, b.prefix(host, "/"))
+}
+
+func (b *builder) client(allow []string) *dlx.Client {
+	if b.transport == nil {
+		b.transport = b.req.Transport
+	}
+	if b.transport == nil {
+		b.transport = dlx.NewTransport(b.req.Control)
+	}
+	return dlx.New(dlx.Config{
+		Transport: b.transport, InsecureHTTP: b.req.InsecureHTTP, AllowHosts: allow, SameSite: sameSite,
+		Languages: b.req.Languages, UserAgent: b.req.UserAgent, Patience: b.req.Patience, Waiting: b.waiting,
+	})
+}
+
+// hangUp closes the connections that were kept for the next request.
+func (b *builder) hangUp() {
+	if t, ok := b.transport.(*http.Transport); ok && b.req.Transport == nil {
+		t.CloseIdleConnections()
+	}
+}
+
+// sameSite reports whether two origins belong to one registrable domain.
+func sameSite(x, y *url.URL) bool {
+	domain := func(u *url.URL) string {
+		if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+			return ""
+		}
+		d, err := publicsuffix.EffectiveTLDPlusOne(u.Hostname())
+		if err != nil {
+			return ""
+		}
+		return d
+	}
+	d := domain(x)
+	return d != "" && d == domain(y)
+}
+
+// confirmHost has a person confirm that answers go to another site than the link's.
+func (v *visit) confirmHost() error {
+	host := v.portal.ForeignHost
+	if host == "" {
+		return nil
+	}
+	if v.hooks.ConfirmHost != nil {
+		yes, err := v.hooks.ConfirmHost(v.ctx, host)
+		if err != nil {
+			return err
+		}
+		if yes {
+			v.client = v.builder.client(append(slices.Clone(v.req.AllowHosts), host))
+			return nil
+		}
+	}
+	return &importer.Problem{Code: importer.ProblemForeignHost, Host: host}
+}
+
+func (v *visit) useToken() error {
+	if !v.portal.NeedsToken() {
+		return nil
+	}
+	if err := v.portal.UseToken(v.req.Answers["token"]); err != nil {
+		return &importer.Problem{Code: importer.ProblemTokenUnknown, Host: v.portal.Host, Err: err}
+	}
+	return nil
+}
+
+// maxAttempts is how often answers are sent, or asked for.
+const maxAttempts = 3
+
+// authenticate answers the portal's questions. When a person gave wrong answers and
+// wants to try again, all questions are asked: a portal does not say which was wrong.
+func (v *visit) authenticate() error {
+	answers, err := v.prepared()
+	if err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		err := v.answer(answers)
+		var p *importer.Problem
+		if err == nil || !errors.As(err, &p) || p.Code != importer.ProblemRefused && p.Code != importer.ProblemAnswer {
+			return err
+		}
+		if attempt == maxAttempts || v.hooks.Ask == nil || v.hooks.Retry == nil || !v.hooks.Retry(v.ctx, p) {
+			return err
+		}
+		clear(answers)
+	}
+}
+
+// prepared are the answers that came with the request.
+func (v *visit) prepared() (map[string]string, error) {
+	answers := dlx.Prefill(v.portal.Questions, dlx.Known{
+		BirthDate: v.req.BirthDate, StudyDate: v.req.StudyDate, Password: v.req.Password,
+	})
+	for _, q := range v.portal.Questions {
+		if given, ok := v.req.Answers[q.ID]; ok {
+			answer, err := q.Normalize(given)
+			if err != nil {
+				return nil, v.badAnswer(q, err)
+			}
+			answers[q.ID] = answer
+		}
+	}
+	return answers, nil
+}
+
+// answer asks for what is missing and authenticates.
+func (v *visit) answer(answers map[string]string) error {
+	var missing []dlx.Question
+	for _, q := range v.portal.Questions {
+		if _, ok := answers[q.ID]; !ok {
+			missing = append(missing, q)
+		}
+	}
+	if len(missing) > 0 {
+		if err := v.ask(missing, answers); err != nil {
+			return err
+		}
+	}
+	session, err := v.client.Authenticate(v.ctx, v.portal, answers)
+	if err != nil {
+		return portalProblem(err)
+	}
+	v.session = session
+	return nil
+}
+
+func (v *visit) ask(missing []dlx.Question, answers map[string]string) error {
+	questions := v.questions(missing)
+	if v.hooks.Ask == nil {
+		return &importer.Problem{Code: importer.ProblemQuestion, Host: v.portal.Host, Questions: questions}
+	}
+	given, err := v.hooks.Ask(v.ctx, v.portal.Host, questions)
+	if err != nil {
+		return err
+	}
+	for _, q := range missing {
+		answer, err := q.Normalize(given[q.ID])
+		if err != nil {
+			return v.badAnswer(q, err)
+		}
+		answers[q.ID] = answer
+	}
+	return nil
+}
+
+func (v *visit) badAnswer(q dlx.Question, err error) error {
+	return &importer.Problem{
+		Code: importer.ProblemAnswer, Host: v.portal.Host, Questions: v.questions([]dlx.Question{q}), Err: err,
+	}
+}
+
+func (v *visit) questions(all []dlx.Question) []importer.Question {
+	out := make([]importer.Question, len(all))
+	for i, q := range all {
+		out[i] = importer.Question{
+			ID: q.ID, Type: string(q.Type), Format: string(q.Format),
+			Text: map[string]string{"": printable(q.In(v.req.Languages...))},
+		}
+		for _, t := range q.Texts {
+			if language := strings.ToLower(strings.TrimSpace(t.Language)); language != "" {
+				out[i].Text[printable(language)] = printable(t.Text)
+			}
+		}
+	}
+	return out
+}
+
+// portalProblem says what an error of package dlx means for a person.
+func portalProblem(err error) error {
+	var e *dlx.Error
+	var sink *dlx.SinkError
+	switch {
+	case errors.As(err, &sink):
+		return sink.Err
+	case !errors.As(err, &e):
+		return err
+	}
+	return &importer.Problem{Code: code(e.Kind), Host: e.Host, After: e.RetryAfter, Err: err}
+}
+
+func code(kind dlx.Kind) importer.ProblemCode {
+	switch kind {
+	case dlx.NotDLX:
+		return importer.ProblemNotDLX
+	case dlx.Refused:
+		return importer.ProblemRefused
+	case dlx.Expired:
+		return importer.ProblemExpired
+	case dlx.Unavailable:
+		return importer.ProblemPortalDown
+	case dlx.NotReady:
+		return importer.ProblemPatience
+	case dlx.Insecure:
+		return importer.ProblemInsecure
+	case dlx.ForeignHost:
+		return importer.ProblemForeignHost
+	case dlx.BadAnswer:
+		return importer.ProblemAnswer
+	case dlx.TokenUnknown:
+		return importer.ProblemTokenUnknown
+	case dlx.BadLink, dlx.Blocked:
+		return importer.ProblemBadSource
+	}
+	return importer.ProblemPortal // Protocol, TooManyRedirects, NotFound
+}
+
+// choose decides which of the listed items are fetched, by position.
+func (v *visit) choose(items []dlx.Item) ([]int, error) {
+	listed := make([]Listed, len(items))
+	for i, item := range items {
+		listed[i] = newListed(item)
+	}
+	if len(v.req.Select) > 0 {
+		return selection(v.req.Select, listed)
+	}
+	if v.hooks.Choose == nil || len(items) == 1 {
+		return everything(len(items)), nil
+	}
+	chosen, err := v.hooks.Choose(v.ctx, listed)
+	if err != nil {
+		return nil, err
+	}
+	chosen = slices.Clone(chosen)
+	slices.Sort(chosen)
+	chosen = slices.Compact(chosen)
+	if len(chosen) == 0 || chosen[0] < 0 || chosen[len(chosen)-1] >= len(items) {
+		return nil, &importer.Problem{Code: importer.ProblemSelection, Err: errors.New("source: nothing was chosen")}
+	}
+	return chosen, nil
+}
+
+func everything(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+func newListed(i dlx.Item) Listed {
+	return Listed{
+		ID: i.ID, MIMEType: i.MIMEType, Description: printable(i.Description), StudyUID: i.StudyUID, Date: string(i.Date),
+		Modalities: i.Modalities, PatientName: printable(i.PatientName), BirthDate: string(i.BirthDate), Sex: i.Sex,
+		PatientID: i.PatientID, Accession: i.AccessionNumber, Files: i.FileCount,
+	}
+}

@@ -1,0 +1,151 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"lotse/dlx"
+	"lotse/internal/importer"
+	"lotse/internal/importer/source/archive"
+)
+
+// packed is the shelf of an archive's files.
+type packed struct {
+	archive *archive.Archive
+	prefix  string
+}
+
+func (p *packed) file(place int32) importer.File {
+	e := p.archive.Entry(int(place))
+	return importer.File{Path: p.prefix + e.Name, Size: e.Size, Refused: e.Refused}
+}
+
+func (p *packed) open(place int32) (io.ReadCloser, error) { return p.archive.Open(int(place)) }
+
+// archive opens an archive, or says why it cannot be.
+func (b *builder) archive(data blob) (*archive.Archive, importer.ReasonCode, error) {
+	a, err := archive.Open(data, data.size, data.buffer, b.limits.Archive)
+	switch {
+	case err == nil:
+		return a, "", nil
+	case errors.Is(err, archive.ErrTooMany):
+		return nil, importer.ReasonTooLarge, nil
+	case errors.Is(err, archive.ErrFormat):
+		return nil, importer.ReasonArchiveDamaged, nil
+	}
+	return nil, importer.ReasonUnreadable, nil
+}
+
+// unpack adds the files of an archive, and those of archives among them directly
+// after each. depth is how many archives this one lies in, below the source.
+func (b *builder) unpack(a *archive.Archive, data blob, prefix string, depth int) error {
+	shelf := b.shelf(&packed{a, prefix})
+	for i := range a.Len() {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		e := a.Entry(i)
+		b.add(shelf, int32(i))
+		var head [4]byte
+		switch {
+		case e.Refused != "":
+			continue
+		case !b.fits(e.Size):
+			a.Refuse(i, importer.ReasonTooLarge)
+			continue
+		case a.Head(i, head[:]) < len(head) || dlx.Sniff(head[:]) != dlx.ZIP:
+			continue
+		}
+		open := func() (blob, importer.ReasonCode, error) { return b.inArchive(a, i, data) }
+		reason, err := b.nested(open, prefix+e.Name+"!/", depth+1)
+		if err != nil {
+			return err
+		}
+		if reason != "" {
+			a.Refuse(i, reason)
+		}
+	}
+	return nil
+}
+
+// nested adds the files of an archive that lies in a folder or an archive. It
+// returns what becomes of the archive itself: ReasonContainer, or why it was not
+// opened, or "" when it is a file of its own kind.
+func (b *builder) nested(open func() (blob, importer.ReasonCode, error), prefix string, depth int) (importer.ReasonCode, error) {
+	if depth > b.limits.Depth {
+		return importer.ReasonTooDeep, nil
+	}
+	data, reason, err := open()
+	if err != nil || reason != "" {
+		return reason, err
+	}
+	a, reason, err := b.archive(data)
+	if err != nil || reason != "" {
+		return reason, err
+	}
+	if notForUnpacking(a) {
+		return "", nil
+	}
+	if !b.room(a.Len()) {
+		return importer.ReasonTooLarge, nil
+	}
+	return importer.ReasonContainer, b.unpack(a, data, prefix, depth)
+}
+
+// inArchive makes an archive inside an archive readable at any offset: in place
+// where it is stored, else from the scratch file that all of them share.
+func (b *builder) inArchive(a *archive.Archive, i int, outer blob) (blob, importer.ReasonCode, error) {
+	if section, ok := a.Stored(i); ok {
+		return blob{section, section.Size(), outer.buffer}, "", nil
+	}
+	if b.inflated == nil {
+		f, err := b.newScratch()
+		if err != nil {
+			return blob{}, "", err
+		}
+		b.inflated = f
+	}
+	if a.Entry(i).Size > b.scratchLeft() { // reading gives no more than that
+		return blob{}, importer.ReasonTooLarge, nil
+	}
+	r, err := a.Open(i)
+	if err != nil {
+		return blob{}, importer.ReasonArchiveDamaged, nil
+	}
+	defer func() { _ = r.Close() }()
+	from := b.inflated.Size()
+	buffer := make([]byte, archive.SealedBuffer)
+	for {
+		if err := b.ctx.Err(); err != nil {
+			return blob{}, "", err
+		}
+		n, end := r.Read(buffer)
+		if _, err := b.inflated.Write(buffer[:n]); err != nil {
+			return blob{}, "", fmt.Errorf("source: archive in an archive: %w", err)
+		}
+		switch {
+		case errors.Is(end, io.EOF):
+			size := b.inflated.Size() - from
+			return blob{io.NewSectionReader(b.inflated, from, size), size, archive.SealedBuffer}, "", nil
+		case end != nil:
+			return blob{}, importer.ReasonArchiveDamaged, nil
+		}
+	}
+}
+
+// notForUnpacking recognises what is a ZIP archive by construction only: Java
+// programs, documents of office software. A DICOMDIR outweighs that.
+func notForUnpacking(a *archive.Archive) bool {
+	found := false
+	for i := range a.Len() {
+		switch name := a.Entry(i).Name; {
+		case strings.EqualFold(name, "DICOMDIR"):
+			return false
+		case name == "META-INF/MANIFEST.MF", name == "[Content_Types].xml", i == 0 && name == "mimetype":
+			found = true
+		}
+	}
+	return found
+}

@@ -1,0 +1,256 @@
+// Package source turns what a person holds into an [importer.Package]: a link, a
+// picture with a QR code of one, a ZIP archive, a folder, a file, or several of
+// them. What something is, its bytes say, never its name.
+//
+// Nothing is unpacked: a file in an archive is inflated each time it is opened, and
+// memory depends on the number of files only. What has to be read at any offset but
+// cannot be where it lies, a download or a packed archive inside an archive, goes
+// into a scratch file that holds no plaintext and vanishes with Close or the process.
+//
+// What cannot be opened, or must not be, stays in the package with a reason. The
+// package does not judge what the files mean; that is for the next stage.
+package source
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"syscall"
+	"time"
+
+	"lotse/dlx"
+	"lotse/internal/importer"
+	"lotse/internal/importer/source/archive"
+)
+
+// Request says what to open. The zero value of everything but Sources is useful.
+// It holds secrets: never log it.
+type Request struct {
+	// Sources are links (http, https), or paths of folders and files.
+	Sources []string
+	// AsDocument takes pictures for documents: no QR code is looked for.
+	AsDocument bool
+	// Answers answer a portal's questions by their id; "token" is the token of a
+	// link that does not show it.
+	Answers map[string]string
+	// BirthDate, StudyDate and Password answer questions by their type.
+	BirthDate, StudyDate, Password string
+	// Select chooses among what a link gives; see selection. Empty: Hooks.Choose,
+	// or everything.
+	Select []string
+	// AllowHosts are hosts ("host", "host:port") that answers may go to although
+	// the link names another site.
+	AllowHosts []string
+	// InsecureHTTP permits http to other hosts than this machine.
+	InsecureHTTP bool
+	// Languages are asked for, most wanted first (BCP 47).
+	Languages []string
+	// Patience is how long a portal that asks for time is waited for; 10 minutes when 0.
+	Patience time.Duration
+	// UserAgent names the software to portals.
+	UserAgent string
+	// Control is called with every address before it is connected to; an error
+	// keeps a link from reaching into the own network. nil permits all.
+	Control func(network, address string, conn syscall.RawConn) error
+	// Transport replaces the HTTP transport, Control with it.
+	Transport http.RoundTripper
+	// ScratchDir is where scratch files lie; the system's folder when empty.
+	ScratchDir string
+	Limits     Limits
+}
+
+// Limits bound what hostile sources can cost. Zero values stand for the defaults.
+type Limits struct {
+	// Archive bounds each archive. Its Entries also bounds the whole package.
+	Archive archive.Limits
+	// Depth is how many archives may lie in each other below the source; 3 when 0.
+	Depth int
+	// Scratch bounds all scratch files together, in bytes; 512 GiB when 0.
+	Scratch int64
+	// Total bounds the declared size of all files together, in bytes; 4 TiB when 0.
+	Total int64
+	// Pixels bounds a picture that is searched for a QR code; 30 million when 0.
+	Pixels int
+}
+
+func (l Limits) orDefaults() Limits {
+	or := func(v *int64, otherwise int64) {
+		if *v == 0 {
+			*v = otherwise
+		}
+	}
+	or(&l.Scratch, 512<<30)
+	or(&l.Total, 4<<40)
+	if l.Archive.Entries == 0 {
+		l.Archive.Entries = 500_000
+	}
+	if l.Depth == 0 {
+		l.Depth = 3
+	}
+	if l.Pixels == 0 {
+		l.Pixels = 30_000_000
+	}
+	return l
+}
+
+// Hooks ask a person. Each may be nil: then nobody can be asked. Open is not done
+// before a hook returns; an error of one ends Open, and is best an *importer.Problem.
+type Hooks struct {
+	// Ask answers questions of a portal, by question id. nil: a missing answer is a
+	// problem of code ProblemQuestion that has the questions.
+	Ask func(ctx context.Context, portalHost string, questions []importer.Question) (map[string]string, error)
+	// Retry is told that answers were refused (ProblemRefused) or are not what the
+	// question wants (ProblemAnswer), and says whether to ask again; at most three
+	// times in all, since portals lock links. nil: never.
+	Retry func(ctx context.Context, problem *importer.Problem) bool
+	// Choose selects among what a link gives, by position from 0. nil: everything.
+	Choose func(ctx context.Context, listed []Listed) ([]int, error)
+	// ConfirmHost permits that answers go to a host that is not of the link's site.
+	// nil: it is a problem of code ProblemForeignHost.
+	ConfirmHost func(ctx context.Context, host string) (bool, error)
+	// Progress is told while bytes are fetched. It must not block.
+	Progress func(importer.Progress)
+}
+
+// Listed is one thing that a link gives. It names a person.
+type Listed struct {
+	ID          string
+	MIMEType    string // as declared; what it is, the bytes say
+	Description string
+	StudyUID    string
+	Date        string // study date, YYYYMMDD
+	Modalities  []string
+	PatientName string // as the portal writes it: "Family,Given"
+	BirthDate   string // YYYYMMDD
+	Sex         string
+	PatientID   string
+	Accession   string
+	Files       int64 // -1 when not said
+}
+
+// Open opens all sources as one package. Its error is an *importer.Problem.
+func Open(ctx context.Context, req Request, hooks Hooks) (*Opened, error) {
+	req.Limits = req.Limits.orDefaults()
+	b := &builder{ctx: ctx, req: &req, hooks: hooks, limits: req.Limits, opened: &Opened{}}
+	if err := b.build(); err != nil {
+		_ = b.opened.Close()
+		return nil, problem(ctx, err)
+	}
+	return b.opened, nil
+}
+
+func (b *builder) build() error {
+	if len(b.req.Sources) == 0 {
+		return &importer.Problem{Code: importer.ProblemUsage, Err: errors.New("source: nothing to open")}
+	}
+	if err := b.known(); err != nil {
+		return err
+	}
+	defer b.hangUp()
+	for _, s := range b.req.Sources {
+		if err := b.source(s); err != nil {
+			return err
+		}
+	}
+	if len(b.req.Select) > 0 && !b.listed {
+		return &importer.Problem{Code: importer.ProblemUsage, Err: errors.New("source: only a link has a list to select from")}
+	}
+	if len(b.opened.refs) == 0 {
+		return &importer.Problem{Code: importer.ProblemNothing, Err: errors.New("source: no files")}
+	}
+	b.opened.origin = b.origin()
+	return nil
+}
+
+// known checks the answers that are given by type before anyone is asked anything.
+func (b *builder) known() error {
+	for _, date := range []string{b.req.BirthDate, b.req.StudyDate} {
+		if date == "" {
+			continue
+		}
+		if _, err := dlx.ParseDate(date); err != nil {
+			return &importer.Problem{Code: importer.ProblemAnswer, Err: err}
+		}
+	}
+	return nil
+}
+
+// problem makes every failure an *importer.Problem.
+func problem(ctx context.Context, err error) error {
+	var p *importer.Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case ctx.Err() != nil:
+		return &importer.Problem{Code: importer.ProblemCancelled, Err: context.Cause(ctx)}
+	case full(err):
+		return &importer.Problem{Code: importer.ProblemDiskFull, Err: err}
+	}
+	return &importer.Problem{Code: importer.ProblemInternal, Err: err}
+}
+
+// bare takes the path out of an error of the file system: names of files are
+// often names of persons.
+func bare(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+var _ importer.Package = (*Opened)(nil)
+
+// Opened is an open package, safe for concurrent use.
+type Opened struct {
+	origin  importer.Origin
+	refs    []ref
+	shelves []shelf
+	closers []io.Closer
+}
+
+// ref is a file of the package: a place on a shelf.
+type ref struct{ shelf, place int32 }
+
+// shelf is a part of a package whose files are opened in one way.
+type shelf interface {
+	file(place int32) importer.File
+	open(place int32) (io.ReadCloser, error)
+}
+
+// Origin says where the package came from.
+func (o *Opened) Origin() importer.Origin { return o.origin }
+
+// Len is the number of files.
+func (o *Opened) Len() int { return len(o.refs) }
+
+// File describes file i, 0 ≤ i < Len.
+func (o *Opened) File(i int) importer.File {
+	r := o.refs[i]
+	return o.shelves[r.shelf].file(r.place)
+}
+
+// Open opens file i from its beginning. Its errors, and those of reading what it
+// returns, are *importer.OpenError and name no file. What is not packed is an io.Seeker.
+func (o *Opened) Open(i int) (io.ReadCloser, error) {
+	r := o.refs[i]
+	s := o.shelves[r.shelf]
+	if refused := s.file(r.place).Refused; refused != "" {
+		return nil, &importer.OpenError{Reason: refused, Err: errRefused}
+	}
+	return s.open(r.place)
+}
+
+var errRefused = errors.New("source: file cannot be opened")
+
+// Close ends reading and gives all scratch space back.
+func (o *Opened) Close() error {
+	var all []error
+	for _, c := range o.closers {
+		all = append(all, c.Close())
+	}
+	o.closers = nil
+	return errors.Join(all...)
+}
