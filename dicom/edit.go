@@ -20,7 +20,9 @@ type Edit struct {
 	Path    Path
 	Op      Op
 	Element Element  // for Put; its tag is the path's last
-	Item    *Dataset // for Append
+	Item    *Dataset // for Append; copied, as the items of Element are
+
+	whole Path // while the edit is carried out item by item, its path from the top
 }
 
 // PutText returns the edit that sets a top-level attribute of characters.
@@ -71,6 +73,7 @@ func (d *Dataset) apply(path Path, edit Edit) (*Element, error) {
 	}
 	e := edit.Element
 	e.Tag = step.Tag
+	e.items = e.cloneItems(d)
 	return d.Put(e), nil
 }
 
@@ -78,34 +81,62 @@ func (d *Dataset) apply(path Path, edit Edit) (*Element, error) {
 func (d *Dataset) appendItem(t Tag, item *Dataset) *Element {
 	e := d.Get(t)
 	if e == nil || !e.IsSequence() {
-		return d.Put(NewSequence(t, item))
+		return d.Put(NewSequence(t, item.clone(d)))
 	}
 	old := *e
 	kept := e.parts(d)
-	item.parent = d
-	e.items = append(kept[:len(kept):len(kept)], item)
+	e.items = append(kept[:len(kept):len(kept)], item.clone(d))
 	e.made = true
 	d.dirty = true
 	return &old
+}
+
+// clone returns a copy of d, to be an item of parent: edits are values and stay
+// what they are, whatever is done to the data sets they were put into.
+func (d *Dataset) clone(parent *Dataset) *Dataset {
+	c := *d
+	c.parent = parent
+	c.elems = append([]Element(nil), d.elems...)
+	for i := range c.elems {
+		c.elems[i].items = c.elems[i].cloneItems(&c)
+	}
+	return &c
+}
+
+func (e *Element) cloneItems(parent *Dataset) []*Dataset {
+	if e.items == nil {
+		return nil
+	}
+	items := make([]*Dataset, len(e.items))
+	for i, item := range e.items {
+		items[i] = item.clone(parent)
+	}
+	return items
 }
 
 // ordered returns edits sorted by the tag they start at, keeping the order of
 // those that start at the same one.
 func ordered(edits []Edit) []Edit {
 	out := append([]Edit(nil), edits...)
+	for i := range out {
+		if out[i].whole == nil {
+			out[i].whole = out[i].Path
+		}
+	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Path[0].Tag < out[j].Path[0].Tag })
 	return out
 }
 
-// within returns the edits of e's sequence that concern item number item, their
-// paths shortened to start there.
-func within(edits []Edit, item int) []Edit {
-	var out []Edit
+// byItem returns the edits of a sequence that concern its items, by their number,
+// with paths that start in the item.
+func byItem(edits []Edit) map[int][]Edit {
+	items := map[int][]Edit{}
 	for _, e := range edits {
-		if len(e.Path) > 1 && e.Path[0].Item == item {
+		if len(e.Path) > 1 {
+			item := e.Path[0].Item
 			e.Path = e.Path[1:]
-			out = append(out, e)
+			items[item] = append(items[item], e)
 		}
 	}
-	return out
+	return items
 }

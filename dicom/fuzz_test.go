@@ -80,16 +80,14 @@ func fuzzJSON(t *testing.T, data []byte) {
 		return
 	}
 	var b bytes.Buffer
-	for _, tag := range []Tag{PixelData, FloatPixelData, DoubleFloatPixelData} {
-		if d.Has(tag) {
-			return
-		}
+	if bytes.Contains(out, []byte(`"7FE000`)) || r.Truncated() { // fragments and values are shown as far as they go
+		return
 	}
 	if err := d.WriteJSON(&b); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := parseJSONSet(b.Bytes()); err != nil {
-		t.Fatalf("%v: %q", err, b.Bytes())
+	if !bytes.Equal(out, b.Bytes()) {
+		t.Fatalf("a stream gives\n%s\nmemory\n%s", out, b.Bytes())
 	}
 }
 
@@ -125,24 +123,28 @@ func fuzzRewrite(t *testing.T, r *Reader, open func(int64) bool, data []byte) {
 			}
 			var out bytes.Buffer
 			if _, err := r.Rewrite(&out, Rewrite{Edits: edits, Syntax: syntax, File: true}); err == nil {
-				fuzzEdited(t, out.Bytes(), r.Syntax())
+				fuzzEdited(t, out.Bytes(), len(r.Problems()) == 0)
 			}
 		}
 	}
 }
 
-// fuzzEdited checks that an edited object can be read and has the edit.
-func fuzzEdited(t *testing.T, data []byte, s Syntax) {
+// fuzzEdited checks that an edited object can be read and, when nothing was wrong
+// with the original, has the edit.
+func fuzzEdited(t *testing.T, data []byte, sound bool) {
 	r, err := newReader(data, lowLimits(1<<30))
 	if err != nil {
 		t.Fatalf("an edited object is not readable: %v", err)
 	}
 	d, err := r.Scan(nil)
-	if err != nil || r.Syntax().encoding() != s.encoding() {
+	if !sound {
 		return
 	}
-	if got := d.String(0x00100020); got != "EDITED" {
-		t.Logf("the edit is not there: %q", got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.String(0x00100020); got != "EDITED" || d.Has(0x00280010) {
+		t.Fatalf("the edits are not there: %q", got)
 	}
 }
 

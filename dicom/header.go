@@ -34,7 +34,7 @@ func (s *scanner) header(enc encoding) (token, error) {
 	default:
 		t.vr = dictionaryVR(t.tag)
 		written := vrAt(b)
-		if written.Known() && len(b) == 12 && (written == t.vr || length != 0xFFFFFFFF && int64(length) > s.room()-8) {
+		if written.Known() && (len(b) == 12 || !written.longForm()) && (written == t.vr || length != 0xFFFFFFFF && int64(length) > s.room()-8) {
 			s.problem(ProblemMixedVR)
 			length = s.explicitHeader(b, &t)
 		}

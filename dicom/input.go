@@ -181,7 +181,10 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 	n, err := s.in.src.Read(p)
 	s.tap.Write(p[:n])
 	s.left -= int64(n)
-	if err != nil && s.left > 0 {
+	if err != nil && s.left == 0 { // it comes again, should more be wanted
+		return n, nil
+	}
+	if err != nil {
 		s.in.err = err
 	}
 	return n, err

@@ -141,31 +141,46 @@ func (j *jsonWriter) leaf(l *level, h token) error {
 
 // fragments writes encapsulated data; a fragment that is cut off is left out.
 func (j *jsonWriter) fragments(_ *level, h token) error {
-	vr := h.vr
-	if !vr.Known() || vr.Characters() || numeric(vr) {
-		vr = OB
-	}
-	j.key(h.tag, vr)
-	j.put(`,"InlineBinary":"`)
-	defer j.put(`"}`)
-	enc := base64.NewEncoder(base64.StdEncoding, j.w)
-	defer func() { _ = enc.Close() }()
+	j.key(h.tag, fragmentsVR(h.vr))
+	coder := base64.NewEncoder(base64.StdEncoding, j.w)
+	some := false
 	for {
 		t, err := j.s.next()
-		if err != nil || t.kind == fragmentsEnd {
-			return err
+		if err == nil && t.kind != fragmentsEnd {
+			if !some {
+				j.put(`,"InlineBinary":"`)
+				some = true
+			}
+			err = j.fragment(coder, t)
 		}
-		if t.length > j.s.in.remaining() {
-			return j.s.truncated()
+		if err == nil && t.kind != fragmentsEnd {
+			continue
 		}
-		if _, err := enc.Write(t.head[:t.hlen]); err != nil {
-			return err
+		_ = coder.Close()
+		if some {
+			j.put(`"`)
 		}
-		err = j.s.eachChunk(t.length, func(b []byte) error { _, err := enc.Write(b); return err })
-		if err != nil {
-			return err
-		}
+		j.put("}")
+		return err
 	}
+}
+
+func (j *jsonWriter) fragment(coder io.Writer, t token) error {
+	if t.length > j.s.in.remaining() {
+		return j.s.truncated()
+	}
+	if _, err := coder.Write(t.head[:t.hlen]); err != nil {
+		return err
+	}
+	return j.s.eachChunk(t.length, func(b []byte) error { _, err := coder.Write(b); return err })
+}
+
+// fragmentsVR is the VR fragments are shown with: they are bytes.
+func fragmentsVR(vr VR) VR {
+	if vr != OW {
+		return OB
+	}
+	return vr
 }
 
 // valueVR is the VR a value is shown with: what Implicit VR left open is decided,
@@ -218,6 +233,9 @@ func (j *jsonWriter) element(d *Dataset, e *Element, l *level) error {
 	}
 	value := e.Bytes()
 	vr := l.valueVR(e.Tag, e.VR, e.enc.explicit)
+	if e.form == encapsulated {
+		vr = fragmentsVR(e.VR)
+	}
 	set := l.set
 	if e.utf8 {
 		set = utf8Set()

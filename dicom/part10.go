@@ -58,8 +58,8 @@ func (r *Reader) preamble() bool {
 		r.file.advance(4)
 		return true
 	}
-	r.note(ProblemNoPreamble)
 	if r.opts.Syntax == "" {
+		r.note(ProblemNoPreamble)
 		r.file.advance(firstElement(r.file.peek(peekAhead), r.file.remaining()))
 	}
 	return false

@@ -163,38 +163,17 @@ func (c *copier) flush() error {
 
 // level copies the elements of the open item, or of the top level.
 func (c *copier) level(edits []Edit) error {
-	next := 0 // edits[next:] are still to come
+	p := &plan{edits: edits}
+	if len(c.r.scanner.stack) == 0 {
+		p.head = c.r.head
+	}
 	for {
-		c.in.retain()
-		e, more, err := c.r.small()
-		if errors.Is(err, errLarge) {
-			c.in.release()
-			next, err = c.before(edits, next, e.Tag)
-			mine := upTo(edits, next, e.Tag)
-			if err == nil {
-				err = c.large(edits[next:mine])
-			}
-			next = mine
-		} else if err == nil && more {
-			e.raw = c.in.kept()
-			c.rest.Write(e.raw)
-			next, err = c.before(edits, next, e.Tag)
-			mine := upTo(edits, next, e.Tag)
-			if err == nil {
-				err = c.small(e, edits, edits[next:mine])
-			}
-			next = mine
-		}
-		if err == nil && !more && e.Tag == 0 {
-			c.rest.Write(c.in.kept()) // the delimiter of an item
-		}
-		c.in.release()
-		if err != nil && !errors.Is(err, errLarge) {
+		end, err := c.one(p)
+		if err != nil {
 			return err
 		}
-		if !more && e.Tag == 0 {
-			_, err := c.before(edits, next, 0xFFFFFFFF)
-			return err
+		if end {
+			return c.finishLevel(p)
 		}
 		if len(c.buf) > 32<<10 {
 			if err := c.flush(); err != nil {
@@ -204,78 +183,85 @@ func (c *copier) level(edits []Edit) error {
 	}
 }
 
-func upTo(edits []Edit, from int, t Tag) int {
-	for from < len(edits) && edits[from].Path[0].Tag == t {
-		from++
+// one copies one element with its edits, after the edits of absent ones before it.
+func (c *copier) one(p *plan) (end bool, err error) {
+	c.in.retain()
+	defer c.in.release()
+	e, more, err := c.r.small()
+	large := errors.Is(err, errLarge)
+	switch {
+	case large:
+		c.in.release()
+	case err != nil:
+		return false, err
+	case !more:
+		c.rest.Write(c.in.kept()) // the delimiter of an item
+		return true, nil
+	default:
+		e.raw = c.in.kept()
+		c.rest.Write(e.raw)
 	}
-	return from
+	for {
+		absent := p.before(e.Tag)
+		if len(absent) == 0 {
+			break
+		}
+		if err := c.absent(absent); err != nil {
+			return false, err
+		}
+	}
+	mine, gone, err := p.take(e.Tag)
+	gone = gone || e.Tag.GroupLength() && (c.anew || p.editsGroup(e.Tag.Group()))
+	switch {
+	case err != nil:
+		return false, err
+	case large:
+		return false, c.large(mine, gone)
+	case gone:
+		return false, nil
+	}
+	return false, c.small(e, mine)
 }
 
-// before carries out the edits of attributes below t that the source lacks.
-func (c *copier) before(edits []Edit, next int, t Tag) (int, error) {
-	for next < len(edits) && edits[next].Path[0].Tag < t {
-		to := upTo(edits, next, edits[next].Path[0].Tag)
-		absent := &Dataset{enc: c.ctx.enc, parent: c.ctx, opts: c.ctx.opts, dirty: true}
-		if err := c.edited(absent, edits[next:to]); err != nil {
-			return next, err
+// finishLevel carries out what is left at the end of a level.
+func (c *copier) finishLevel(p *plan) error {
+	for {
+		absent := p.before(0xFFFFFFFF)
+		if len(absent) == 0 {
+			return c.absent(p.late)
 		}
-		next = to
+		if err := c.absent(absent); err != nil {
+			return err
+		}
 	}
-	return next, nil
+}
+
+// absent carries out edits of attributes that the source lacks.
+func (c *copier) absent(edits []Edit) error {
+	d := &Dataset{enc: c.ctx.enc, parent: c.ctx, opts: c.ctx.opts, dirty: true}
+	return c.edited(d, edits)
 }
 
 // small writes one element that is in memory.
-func (c *copier) small(e Element, all, edits []Edit) error {
-	if e.Tag.GroupLength() && (c.anew || editsGroup(all, e.Tag.Group())) {
-		return nil
-	}
-	if earlier(all, e.Tag, edits) {
-		return nil
-	}
-	if len(edits) == 0 && !c.anew {
+func (c *copier) small(e Element, edits []Edit) error {
+	untouched := len(edits) == 0 && !c.anew
+	if untouched {
 		c.buf = append(c.buf, e.raw...)
-		if e.Tag != SpecificCharacterSet && e.Tag != 0x00280103 {
+		if e.Tag != SpecificCharacterSet && e.Tag != pixelRepresentation {
 			return nil
 		}
 	}
 	one := &Dataset{elems: []Element{e}, enc: e.enc, parent: c.ctx, opts: c.ctx.opts, dirty: true}
-	if len(edits) == 0 && !c.anew {
+	if untouched {
 		c.learn(one, &one.elems[0])
 		return nil
 	}
 	return c.edited(one, edits)
 }
 
-func editsGroup(edits []Edit, group uint16) bool {
-	for _, e := range edits {
-		if e.Path[0].Tag.Group() == group {
-			return true
-		}
-	}
-	return false
-}
-
-// earlier reports whether an attribute that comes out of order, or a second time,
-// was replaced or removed already.
-func earlier(all []Edit, t Tag, mine []Edit) bool {
-	if len(mine) > 0 {
-		return false
-	}
-	for _, e := range all {
-		if e.Path[0].Tag == t && len(e.Path) == 1 && e.Op != Append {
-			return true
-		}
-	}
-	return false
-}
-
 // edited applies edits to d, which holds one element or none, and encodes it.
 func (c *copier) edited(d *Dataset, edits []Edit) error {
-	for _, edit := range edits {
-		if _, err := d.apply(edit.Path, edit); err != nil {
-			c.sum.Unused = append(c.sum.Unused, edit)
-		}
-	}
+	c.apply(d, edits)
 	for i := range d.elems {
 		e := &d.elems[i]
 		var err error
@@ -287,6 +273,22 @@ func (c *copier) edited(d *Dataset, edits []Edit) error {
 	return nil
 }
 
+// apply carries edits out on d; what finds nothing to edit is unused.
+func (c *copier) apply(d *Dataset, edits []Edit) {
+	for _, e := range edits {
+		if _, err := d.apply(e.Path, e); err != nil {
+			c.unused(e)
+		}
+	}
+}
+
+func (c *copier) unused(edits ...Edit) {
+	for _, e := range edits {
+		e.Path, e.whole = e.whole, nil
+		c.sum.Unused = append(c.sum.Unused, e)
+	}
+}
+
 // learn takes in what the encoding of later elements depends on.
 func (c *copier) learn(d *Dataset, e *Element) {
 	switch e.Tag {
@@ -295,7 +297,7 @@ func (c *copier) learn(d *Dataset, e *Element) {
 		kept := *e
 		kept.raw, kept.value, kept.made = nil, append([]byte(nil), e.Bytes()...), true
 		c.ctx.put(kept)
-	case 0x00280103:
+	case pixelRepresentation:
 		n, _ := d.Int(e.Tag)
 		c.w.signed = n == 1
 	}

@@ -2,8 +2,9 @@ package dicom
 
 import "hash"
 
-// large copies an element above the threshold, which the input stands before.
-func (c *copier) large(edits []Edit) error {
+// large copies an element above the threshold, which the input stands before;
+// nothing of it when it is gone.
+func (c *copier) large(edits []Edit, gone bool) error {
 	s := &c.r.scanner
 	top := len(s.stack) == 0
 	h, err := s.next()
@@ -14,12 +15,11 @@ func (c *copier) large(edits []Edit) error {
 		defer c.r.order(h.tag)
 	}
 	c.rest.Write(h.head[:h.hlen])
-	if replaces(edits) {
+	if gone || replaces(edits) {
 		if err := c.drop(h); err != nil {
 			return err
 		}
-		absent := &Dataset{enc: c.ctx.enc, parent: c.ctx, opts: c.ctx.opts, dirty: true}
-		return c.edited(absent, edits)
+		return c.absent(edits)
 	}
 	switch {
 	case h.kind == sequenceStart && (len(edits) > 0 || c.anew):
@@ -27,7 +27,7 @@ func (c *copier) large(edits []Edit) error {
 	case h.kind == sequenceStart:
 		return c.raw(h, c.rest)
 	}
-	c.sum.Unused = append(c.sum.Unused, edits...)
+	c.unused(edits...)
 	if !c.anew {
 		return c.raw(h, c.tap(h, top))
 	}
@@ -141,10 +141,38 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
+// items copies the items of a sequence, takes the edits in them out of inside,
+// and returns how many there were.
+func (c *copier) items(inside map[int][]Edit) (count int, err error) {
+	for {
+		c.in.retain()
+		t, err := c.r.scanner.next()
+		switch {
+		case err != nil:
+			return count, err
+		case t.kind == sequenceEnd:
+			c.rest.Write(t.head[:t.hlen])
+			c.in.release()
+			return count, nil
+		case t.kind == junk:
+			c.in.release()
+			c.rest.Write(t.head[:t.hlen])
+			t.kind = leaf
+			err = c.drop(t)
+		default:
+			err = c.item(t, inside[count])
+			delete(inside, count)
+			count++
+		}
+		if err != nil {
+			return count, err
+		}
+	}
+}
+
 // sequence copies a large sequence with edits inside it, or encoded anew, item by
 // item.
 func (c *copier) sequence(h token, edits []Edit) error {
-	s := &c.r.scanner
 	outer := c.w
 	vr := SQ
 	if h.vr == UN {
@@ -154,40 +182,24 @@ func (c *copier) sequence(h token, edits []Edit) error {
 	if h.vr == UN {
 		c.w.enc = implicitLE
 	}
-	for index := 0; ; index++ {
-		c.in.retain()
-		t, err := s.next()
-		if err != nil {
-			return err
-		}
-		if t.kind == sequenceEnd {
-			c.rest.Write(t.head[:t.hlen])
-			c.in.release()
-			break
-		}
-		if t.kind == junk {
-			c.in.release()
-			c.rest.Write(t.head[:t.hlen])
-			t.kind = leaf
-			if err := c.drop(t); err != nil {
-				return err
-			}
-			index--
-			continue
-		}
-		if err := c.item(t, within(edits, index)); err != nil {
-			return err
-		}
+	inside := byItem(edits)
+	count, err := c.items(inside)
+	if err != nil {
+		return err
 	}
 	for _, e := range edits {
 		if len(e.Path) == 1 && e.Op == Append {
-			e.Item.parent = c.ctx
-			b, err := c.w.item(c.buf, e.Item)
-			if err != nil {
+			item := e.Item.clone(c.ctx)
+			c.apply(item, inside[count])
+			delete(inside, count)
+			count++
+			if c.buf, err = c.w.item(c.buf, item); err != nil {
 				return err
 			}
-			c.buf = b
 		}
+	}
+	for _, unused := range inside {
+		c.unused(unused...)
 	}
 	c.buf = c.w.delimiter(c.buf, sequenceDelimitation)
 	c.w.enc = outer.enc
@@ -217,11 +229,7 @@ func (c *copier) item(t token, edits []Edit) error {
 		return nil
 	}
 	item := c.ctx.parseItem(raw, t.enc)
-	for _, e := range edits {
-		if _, err := item.apply(e.Path, e); err != nil {
-			c.sum.Unused = append(c.sum.Unused, e)
-		}
-	}
+	c.apply(item, edits)
 	b, err := c.w.item(c.buf, item)
 	if err != nil {
 		return err

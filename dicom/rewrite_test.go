@@ -33,7 +33,7 @@ func (e *editor) invent(at Path, nodes []node, n int) {
 	for range n {
 		i := e.rand.IntN(len(nodes) + 1)
 		if i == len(nodes) {
-			e.add(at.below(NewTag(0x0009, uint16(0x1001+e.count))), Put)
+			e.add(at.below(NewTag(0x000B, uint16(0x1001+e.count))), Put)
 			continue
 		}
 		node := nodes[i]
@@ -163,11 +163,11 @@ func (c *checker) element(at Path, o, n node, edits []Edit) {
 		appended = 1
 	}
 	if !n.undefined || len(n.items) != len(o.items)+appended {
-		c.errorf(at, "undefined length %v, %d items of %d", n.undefined, len(n.items), len(o.items))
+		c.errorf(at, "undefined length %v, %d items of %d after %v", n.undefined, len(n.items), len(o.items), edits)
 		return
 	}
 	for i := range o.items {
-		inside := within(edits, i)
+		inside := byItem(edits)[i]
 		if len(inside) == 0 {
 			if !bytes.Equal(o.items[i].raw, n.items[i].raw) {
 				c.errorf(at, "item %d is untouched, but not the same bytes", i)
