@@ -57,7 +57,7 @@ type Node struct {
 	addr   Address
 	cfg    dimse.Config
 	opts   Options
-	chunks *sync.Pool
+	chunks *chunks
 }
 
 // NewNode returns the destination at a.

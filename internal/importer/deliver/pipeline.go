@@ -29,7 +29,7 @@ type job struct {
 }
 
 // startPipeline renders jobs with the given number of workers.
-func startPipeline(ctx context.Context, objects Objects, jobs []job, workers int, chunks *sync.Pool) *pipeline {
+func startPipeline(ctx context.Context, objects Objects, jobs []job, workers int, chunks *chunks) *pipeline {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &pipeline{cancel: cancel, streams: make(chan *stream, objectsAhead)}
 	work := make(chan *stream)
@@ -78,17 +78,17 @@ func (p *pipeline) stop() {
 type stream struct {
 	job
 	ctx    context.Context
-	chunks *sync.Pool
+	chunks *chunks
 	full   chan []byte
 	room   chan struct{} // one token per chunk that may exist
 	cur    []byte        // being filled
-	last   *[]byte       // with the sender
+	last   []byte        // with the sender
 	ahead  []byte        // taken from full, for the sender's next call
 	result Rendered
 	err    error
 }
 
-func newStream(ctx context.Context, j job, chunks *sync.Pool) *stream {
+func newStream(ctx context.Context, j job, chunks *chunks) *stream {
 	return &stream{job: j, ctx: ctx, chunks: chunks,
 		full: make(chan []byte, chunksPerObject), room: make(chan struct{}, chunksPerObject)}
 }
@@ -108,7 +108,7 @@ func (s *stream) grow() error {
 	case <-s.ctx.Done():
 		return errStopped
 	}
-	s.cur = (*s.chunks.Get().(*[]byte))[:0]
+	s.cur = s.chunks.get()
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (s *stream) Next() ([]byte, error) {
 	if !ok {
 		return nil, s.end()
 	}
-	s.last = &c
+	s.last = c
 	if s.ahead, ok = <-s.full; !ok {
 		s.ahead = nil
 		return c, s.end()
@@ -197,8 +197,7 @@ func (s *stream) end() error {
 
 func (s *stream) giveBack() {
 	if s.last != nil {
-		*s.last = (*s.last)[:0]
-		s.chunks.Put(s.last)
+		s.chunks.put(s.last)
 		s.last = nil
 		<-s.room
 	}
@@ -207,15 +206,33 @@ func (s *stream) giveBack() {
 // recycle empties a stream nobody will send.
 func (s *stream) recycle() {
 	s.giveBack()
-	s.ahead = nil
+	if s.ahead != nil {
+		s.chunks.put(s.ahead)
+		s.ahead = nil
+	}
 	for c := range s.full {
-		s.chunks.Put(&c)
+		s.chunks.put(c)
 	}
 }
 
-func newChunks() *sync.Pool {
-	return &sync.Pool{New: func() any {
-		b := make([]byte, 0, chunkSize)
-		return &b
-	}}
+// chunks lends buffers and keeps them for the next object: unlike a sync.Pool it
+// does not drop them at every collection.
+type chunks struct{ free chan []byte }
+
+func newChunks() *chunks { return &chunks{free: make(chan []byte, objectsAhead*chunksPerObject)} }
+
+func (c *chunks) get() []byte {
+	select {
+	case b := <-c.free:
+		return b[:0]
+	default:
+		return make([]byte, 0, chunkSize)
+	}
+}
+
+func (c *chunks) put(b []byte) {
+	select {
+	case c.free <- b:
+	default: // as many as are ever needed are there already
+	}
 }

@@ -118,11 +118,10 @@ func (s *session) send(ctx context.Context, a *dimse.Association) error {
 		again, err := s.store(ctx, a, st)
 		if err != nil {
 			a.Abort()
-			st.recycle()
 			return s.afterLoss(err)
 		}
+		st.recycle()
 		if again {
-			st.recycle()
 			return a.Release(ctx)
 		}
 	}
