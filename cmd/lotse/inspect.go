@@ -33,7 +33,7 @@ func (c *inspectCmd) Run(s *session) error {
 	if c.JSON {
 		return report.WriteJSON(s.out, in, pkg)
 	}
-	return report.WriteText(s.out, in, pkg, s.phrases.Say)
+	return report.WriteText(s.out, in, pkg, report.Words{Say: s.phrases.Say, Date: s.phrases.Date})
 }
 
 // inspected shows on w what came in before it is delivered; nothing on nil.
@@ -43,7 +43,7 @@ func (s *session) inspected(w io.Writer) func(*importer.Inspection, importer.Pac
 	}
 	return func(in *importer.Inspection, pkg importer.Package) {
 		s.term.Done()
-		_ = report.WriteText(w, in, pkg, s.phrases.Say) // the receipt is what counts
+		_ = report.WriteText(w, in, pkg, report.Words{Say: s.phrases.Say, Date: s.phrases.Date}) // the receipt is what counts
 		_, _ = fmt.Fprintln(w)
 	}
 }

@@ -109,6 +109,9 @@ func printItems(out io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
 			text += " – " + terminal.Clean(h.comment)
 		}
 		_, _ = fmt.Fprintf(out, "\n%s (%d)\n", text, n.count[h])
+		if do := h.key + ".do"; strings.HasPrefix(h.key, "failure.") && p.Has(do) {
+			_, _ = fmt.Fprintf(out, "  %s\n", p.Say(do, nil))
+		}
 		for _, path := range n.paths[h] {
 			_, _ = fmt.Fprintf(out, "  %s\n", terminal.Clean(path))
 		}

@@ -17,7 +17,7 @@ import (
 )
 
 // catalogue returns a Say over the phrases of a language, without their arguments.
-func catalogue(t *testing.T, language string) Say {
+func catalogue(t *testing.T, language string) func(string, map[string]any) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "..", "..", "phrase", language+".json"))
 	if err != nil {
@@ -82,7 +82,7 @@ func TestWriteText(t *testing.T) {
 	in, p := example()
 	for _, language := range []string{"en", "de"} {
 		var b bytes.Buffer
-		if err := WriteText(&b, in, p, catalogue(t, language)); err != nil {
+		if err := WriteText(&b, in, p, Words{Say: catalogue(t, language)}); err != nil {
 			t.Fatal(err)
 		}
 		if r := acts(b.String()); r != 0 {
@@ -93,12 +93,12 @@ func TestWriteText(t *testing.T) {
 		}
 	}
 	var b bytes.Buffer
-	_ = WriteText(&b, in, p, func(code string, args map[string]any) string {
+	_ = WriteText(&b, in, p, Words{Say: func(code string, args map[string]any) string {
 		if n, ok := args["Count"]; ok {
 			return fmt.Sprint(code, "×", n)
 		}
 		return code
-	})
+	}})
 	for _, want := range []string{
 		"inspect.patient: Muster, Max Dr. (無名), inspect.patient-id 4711, inspect.birth-date 1970-01-31, inspect.sex.M\n",
 		"  inspect.study: 2024-01-02, Thorax ",
@@ -129,7 +129,7 @@ func TestCodesHavePhrases(t *testing.T) {
 
 func TestNothing(t *testing.T) {
 	var b bytes.Buffer
-	if err := WriteText(&b, &importer.Inspection{}, pack{}, func(code string, _ map[string]any) string { return code }); err != nil {
+	if err := WriteText(&b, &importer.Inspection{}, pack{}, Words{Say: func(code string, _ map[string]any) string { return code }}); err != nil {
 		t.Fatal(err)
 	}
 	if b.String() != "inspect.nothing\n" {
@@ -203,7 +203,7 @@ func (f *full) Write(b []byte) (int, error) {
 func TestWriterErrors(t *testing.T) {
 	in, p := example()
 	for _, n := range []int{0, 100, 300, 500} {
-		if err := WriteText(&full{n}, in, p, catalogue(t, "en")); !errors.Is(err, errFull) {
+		if err := WriteText(&full{n}, in, p, Words{Say: catalogue(t, "en")}); !errors.Is(err, errFull) {
 			t.Errorf("text after %d bytes: %v", n, err)
 		}
 		if err := WriteJSON(&full{n}, in, p); !errors.Is(err, errFull) {

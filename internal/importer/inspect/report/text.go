@@ -12,10 +12,15 @@ import (
 	"lotse/internal/importer"
 )
 
-// Say returns the sentence for a code, such as phrase.Phrases.Say. Codes are
-// "finding.<code>", "reason.<code>", "severity.<severity>" and those of Codes;
-// arguments are Count and Detail.
-type Say = func(code string, args map[string]any) string
+// Words are how things are said in the person's language.
+type Words struct {
+	// Say returns the sentence for a code, such as phrase.Phrases.Say. Codes are
+	// "finding.<code>", "reason.<code>", "severity.<severity>" and those of Codes;
+	// arguments are Count and Detail.
+	Say func(code string, args map[string]any) string
+	// Date writes a date of DICOM (YYYYMMDD); nil: as 1970-12-31.
+	Date func(string) string
+}
 
 // Codes returns the codes, beside those of findings, reasons and severities, that
 // WriteText says, so that a catalogue can be tested to have them.
@@ -32,17 +37,21 @@ func Codes() []string {
 
 // textWriter keeps the first error of its writer.
 type textWriter struct {
-	w   io.Writer
-	pkg importer.Package
-	say Say
-	err error
+	w    io.Writer
+	pkg  importer.Package
+	say  func(code string, args map[string]any) string
+	date func(string) string
+	err  error
 }
 
 // WriteText writes in for a person at a terminal: patients with their studies and
 // series, documents, findings in words, and what is left out by reason. Text from
 // the package is printed without control characters. The error is w's.
-func WriteText(w io.Writer, in *importer.Inspection, pkg importer.Package, say func(code string, args map[string]any) string) error {
-	t := &textWriter{w: w, pkg: pkg, say: say}
+func WriteText(w io.Writer, in *importer.Inspection, pkg importer.Package, words Words) error {
+	t := &textWriter{w: w, pkg: pkg, say: words.Say, date: words.Date}
+	if t.date == nil {
+		t.date = isoDate
+	}
 	if len(in.Patients) == 0 && len(in.Documents) == 0 {
 		t.line(t.say("inspect.nothing", nil))
 	}
@@ -77,7 +86,7 @@ func (t *textWriter) patient(p *importer.Patient) {
 		id = t.pair("patient-id", p.ID)
 	}
 	t.line(t.label("patient"), ": ", joined(", ", cmp.Or(Plain(readable(p.Name)), t.label("no-name")), id,
-		t.pair("issuer", p.Issuer), t.pair("birth-date", isoDate(p.BirthDate)), t.sex(p.Sex)))
+		t.pair("issuer", p.Issuer), t.pair("birth-date", t.date(p.BirthDate)), t.sex(p.Sex)))
 	for _, st := range p.Studies {
 		t.study(st)
 	}
@@ -93,13 +102,13 @@ func (t *textWriter) sex(s string) string {
 }
 
 func (t *textWriter) study(st *importer.Study) {
-	t.line("  ", t.label("study"), ": ", joined(", ", cmp.Or(Plain(isoDate(st.Date)), t.label("no-date")),
+	t.line("  ", t.label("study"), ": ", joined(", ", cmp.Or(Plain(t.date(st.Date)), t.label("no-date")),
 		cmp.Or(Plain(st.Description), t.label("no-description")), t.pair("accession", st.Accession), t.pair("institution", st.Institution)))
 	tab := tabwriter.NewWriter(t.w, 0, 0, 2, ' ', 0)
 	rows := []string{joined("\t", t.label("series"), t.label("modality"), t.label("images"), t.label("date"), t.label("description"))}
 	for _, se := range st.Series {
 		rows = append(rows, strings.Join([]string{or(Plain(se.Number)), or(Plain(se.Modality)), strconv.Itoa(len(se.Instances)),
-			or(Plain(isoDate(cmp.Or(se.Date, st.Date)))), or(Plain(cmp.Or(se.Description, se.BodyPart)))}, "\t"))
+			or(Plain(t.date(cmp.Or(se.Date, st.Date)))), or(Plain(cmp.Or(se.Description, se.BodyPart)))}, "\t"))
 	}
 	for _, row := range rows {
 		if t.err == nil {
