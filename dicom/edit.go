@@ -38,8 +38,8 @@ type Replaced struct {
 }
 
 // Apply carries edits out and returns what they replaced, in the same order. An
-// edit inside an item that is not there is an error, and nothing after it is
-// done. Group lengths of the edited groups are removed.
+// edit inside an item that is not there, or an item for what is no sequence, is an
+// error, and nothing after it is done. Group lengths of the edited groups are removed.
 func (d *Dataset) Apply(edits ...Edit) ([]Replaced, error) {
 	done := make([]Replaced, 0, len(edits))
 	for _, edit := range edits {
@@ -69,7 +69,7 @@ func (d *Dataset) apply(path Path, edit Edit) (*Element, error) {
 	case Delete:
 		return d.Remove(step.Tag), nil
 	case Append:
-		return d.appendItem(step.Tag, edit.Item), nil
+		return d.appendItem(step.Tag, edit)
 	}
 	e := edit.Element
 	e.Tag = step.Tag
@@ -77,18 +77,21 @@ func (d *Dataset) apply(path Path, edit Edit) (*Element, error) {
 	return d.Put(e), nil
 }
 
-// appendItem adds item to the sequence t and returns the sequence as it was.
-func (d *Dataset) appendItem(t Tag, item *Dataset) *Element {
+// appendItem adds an item to the sequence t and returns the sequence as it was.
+func (d *Dataset) appendItem(t Tag, edit Edit) (*Element, error) {
 	e := d.Get(t)
-	if e == nil || !e.IsSequence() {
-		return d.Put(NewSequence(t, item.clone(d)))
+	if e == nil || !e.IsSequence() && e.Len() == 0 {
+		return d.Put(NewSequence(t, edit.Item.clone(d))), nil
+	}
+	if !e.IsSequence() {
+		return nil, fmt.Errorf("dicom: %s is not a sequence", edit.Path)
 	}
 	old := *e
 	kept := e.parts(d)
-	e.items = append(kept[:len(kept):len(kept)], item.clone(d))
+	e.items = append(kept[:len(kept):len(kept)], edit.Item.clone(d))
 	e.made = true
 	d.dirty = true
-	return &old
+	return &old, nil
 }
 
 // clone returns a copy of d, to be an item of parent: edits are values and stay

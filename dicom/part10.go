@@ -9,7 +9,7 @@ func (r *Reader) start() error {
 	in.retain()
 	defer in.release()
 	named := r.preamble()
-	if named || plausibleMeta(in.peek(peekAhead)) {
+	if named || r.opts.Syntax == "" && plausibleMeta(in.peek(peekAhead)) {
 		r.readMeta()
 	}
 	uid := r.opts.Syntax

@@ -46,9 +46,9 @@ func (e *editor) invent(at Path, nodes []node, n int) {
 			item := e.rand.IntN(len(node.items))
 			path[len(path)-1].Item = item
 			e.invent(path, node.items[item].nodes, 2)
-		case node.sequence && node.vr != "UN" && op == 2:
+		case node.sequence && node.vr == "SQ" && op == 2:
 			e.add(path, Append)
-		case op == 3:
+		case op == 3, node.sequence: // text in its place could not be read back from Implicit VR
 			e.add(path, Delete)
 		default:
 			e.add(path, Put)
