@@ -125,8 +125,9 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 		return nil, &importer.Problem{Code: importer.ProblemDiskFull, Err: err}
 	}
 	dest := destination(req)
+	findings := append(slices.Clone(in.Findings), mismatches(in.Patients, req.Decision.Patient)...)
 	rec := &Receipt{Receipt: receipt.New(receipt.Head{Version: a.Version, DryRun: req.DryRun, Started: req.Decision.At,
-		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: in.Findings}, spool), spool: spool}
+		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
 	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, total: exam.declared(), objects: exam.Len()}
 	if err := errors.Join(b.leftOut(in.LeftOut), b.notChosen(others), b.unfit(exam.unfit)); err != nil {
 		return nil, errors.Join(err, spool.Close())

@@ -35,6 +35,8 @@ const (
 	FindingSignatureRemoved  FindingCode = "signature-removed"
 	FindingTextUnconverted   FindingCode = "text-unconverted"
 	FindingNonconforming     FindingCode = "nonconforming-value"
+	FindingBirthDateDiffers  FindingCode = "birth-date-differs" // between the exam and the local patient
+	FindingSexDiffers        FindingCode = "sex-differs"
 )
 
 // Finding is something a person should know. It names items by their number in

@@ -105,6 +105,7 @@ func TestEveryCodeHasItsPhrases(t *testing.T) {
 		{importer, "Presence", "presence.", []string{""}},
 		{importer, "Phase", "phase.", []string{""}},
 		{importer + "/deliver", "FailureCode", "failure.", []string{"", ".do"}},
+		{importer + "/adjust", "Rule", "invalid.", []string{""}},
 		{"dlx", "QuestionType", "question.", []string{""}},
 	} {
 		for _, value := range constants(t, c.folder, c.typeName) {

@@ -29,6 +29,11 @@ func (p *Phrases) Problem(problem *importer.Problem) (happened, todo string) {
 	if !p.Has(key) {
 		key = "problem." + string(importer.ProblemInternal)
 	}
+	if len(problem.Questions) > 0 { // an archive that asks is no portal
+		if own := key + "." + problem.Questions[0].Type; p.Has(own) && p.Has(own+".do") {
+			key = own
+		}
+	}
 	return p.Say(key, args), p.Say(key+".do", args)
 }
 
