@@ -165,6 +165,7 @@ func damaged() []struct {
 		{"explicit with implicit elements", join(explicitMeta, ex(0x00080060, "CS", "CT"), im(0x00100010, "Doe^Jane"), ex(0x00280010, "US", u16(le, 512))), three},
 		{"implicit with explicit elements", join(implicitMeta, im(0x00080060, "CT"), ex(0x00100010, "PN", "Doe^Jane"), im(0x00280010, u16(le, 512))), three},
 		{"GE private syntax", join(meta(GEPrivateImplicitBigEndian), threeIm), three},
+		{"GE private syntax, big endian pixels", join(meta(GEPrivateImplicitBigEndian), threeIm, im(PixelData, "badc")), three + `,"7FE00010":{"vr":"OW","InlineBinary":"YWJjZA=="}`},
 		{"UN with undefined length", join(explicitMeta, openEx(0x00081140, "UN", item(idIm), endSequence), tail), sq + "," + after},
 		{"UN with explicit items", join(explicitMeta, openEx(0x00081140, "UN", item(id), endSequence), tail), sq + "," + after},
 		{"private undefined length, implicit", join(implicitMeta, openIm(0x00091001, openItem(idIm, endItem), endSequence), tailIm),

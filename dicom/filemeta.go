@@ -26,7 +26,7 @@ func (c *copier) fileMeta(target Syntax) error {
 		}
 		for _, e := range c.edits {
 			if e.Path.Tag() == SOPInstanceUID && len(e.Path) == 1 && e.Op == Put {
-				instance = (&Dataset{}).StringsOf(&e.Element)[0]
+				instance = (&Dataset{elems: []Element{e.Element}}).String(e.Element.Tag)
 			}
 		}
 		c.buf = append(c.buf, FileMeta(class, instance, target.UID)...)

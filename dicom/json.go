@@ -20,7 +20,7 @@ import (
 // out (its beginning is there when the size of the source is unknown), and
 // Reader.Truncated tells. Errors of the source are *ParseError, others are w's.
 func WriteJSON(w io.Writer, r *Reader) error {
-	j := &jsonWriter{w: bufio.NewWriterSize(w, 32<<10), s: &r.scanner, first: true}
+	j := &jsonWriter{w: bufio.NewWriterSize(w, 32<<10), s: &r.scanner, pixels: r.syntax, first: true}
 	j.put("{")
 	err := (&walk{r: r, v: j}).run()
 	j.put("}")
@@ -47,6 +47,7 @@ func (d *Dataset) WriteJSON(w io.Writer) error {
 type jsonWriter struct {
 	w       *bufio.Writer
 	s       *scanner
+	pixels  Syntax
 	scratch []byte
 	first   bool  // nothing is in the innermost object or array
 	items   []int // of the open sequences
@@ -134,7 +135,9 @@ func (j *jsonWriter) leaf(l *level, h token) error {
 		return nil
 	}
 	j.key(h.tag, vr)
-	err := j.binary(vr, h.enc, h.length, func(f func([]byte) error) error { return j.s.eachChunk(h.length, f) })
+	enc := h.enc
+	enc.big = enc.big || j.pixels.BigEndianPixels && h.tag.IsPixelData()
+	err := j.binary(vr, enc, h.length, func(f func([]byte) error) error { return j.s.eachChunk(h.length, f) })
 	j.put("}")
 	return err
 }

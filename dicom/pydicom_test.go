@@ -239,17 +239,19 @@ func samplePaths(t *testing.T) []string {
 }
 
 func TestSamplesAgreeWithPydicom(t *testing.T) {
-	agreeWithPydicom(t, samplePaths(t), func(path, diff string) string {
-		switch name := filepath.Base(path); {
-		case strings.Contains(name, "truncated") && strings.HasSuffix(diff, ": missing"):
-			return "a value that is cut off is given by pydicom, and left out here"
-		case name == "SC_rgb_jpeg.dcm" && strings.Contains(diff, "pydicom OB or OW"):
-			return "undefined length in Implicit VR is no case for pydicom"
-		case name == "no_meta.dcm":
-			return "pydicom does not see that the data set begins at the second byte"
-		case strings.HasSuffix(diff, "=\"]") || strings.Contains(diff, "=\"], pydicom"):
-			return "pydicom takes empty groups off the end of names"
-		}
-		return ""
-	})
+	agreeWithPydicom(t, samplePaths(t), pydicomQuirk)
+}
+
+func pydicomQuirk(path, diff string) string {
+	switch name := filepath.Base(path); {
+	case strings.Contains(name, "truncated") && strings.HasSuffix(diff, ": missing"):
+		return "a value that is cut off is given by pydicom, and left out here"
+	case name == "SC_rgb_jpeg.dcm" && strings.Contains(diff, "pydicom OB or OW"):
+		return "undefined length in Implicit VR is no case for pydicom"
+	case name == "no_meta.dcm":
+		return "pydicom does not see that the data set begins at the second byte"
+	case strings.Contains(diff, "=\"], pydicom"):
+		return "pydicom takes empty groups off the end of names"
+	}
+	return ""
 }

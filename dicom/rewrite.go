@@ -15,11 +15,11 @@ import (
 type Rewrite struct {
 	// Edits are carried out on the way, wherever their attributes are.
 	Edits []Edit
-	// Syntax is the transfer syntax to write, "" for the one the object has. Only
-	// Implicit and Explicit VR Little Endian can be turned into each other.
+	// Syntax is the transfer syntax to write, "" for the one the object has. What
+	// is not compressed can be turned into Implicit or Explicit VR Little Endian.
 	Syntax string
 	// File asks for preamble and file meta information before the data set: as
-	// received when they are right, else made anew. AETitle goes into made ones.
+	// received when they are right, else made anew.
 	File bool
 	// KeepTrailing copies bytes behind the last element, too.
 	KeepTrailing bool
@@ -45,14 +45,14 @@ var ErrSyntax = errors.New("dicom: no lossless conversion between these transfer
 // Memory is bounded by the threshold and one buffer. Errors of the source are
 // *ParseError, others are w's; w then has part of the object.
 func (r *Reader) Rewrite(w io.Writer, rw Rewrite) (Rewritten, error) {
-	target, err := r.target(rw.Syntax)
+	target, err := r.target(rw)
 	if err != nil {
 		return Rewritten{}, err
 	}
 	c := &copier{r: r, in: r.scanner.in, out: w, rw: rw, rest: sha256.New(), pixel: sha256.New(),
 		edits: ordered(rw.Edits), ctx: &Dataset{opts: &r.opts, enc: r.syntax.encoding(), dirty: true}}
 	c.w = encoder{enc: target.encoding()}
-	c.anew = c.w.enc != r.syntax.encoding()
+	c.anew = c.w.enc != r.syntax.encoding() || r.syntax.BigEndianPixels != target.BigEndianPixels
 	c.rest.Write(r.metaRaw)
 	if rw.File {
 		if len(r.head) == 0 && !r.metaIntact {
@@ -79,13 +79,15 @@ func (r *Reader) Rewrite(w io.Writer, rw Rewrite) (Rewritten, error) {
 }
 
 // target checks the conversion asked for.
-func (r *Reader) target(uid string) (Syntax, error) {
-	if uid == "" || uid == r.syntax.UID {
+func (r *Reader) target(rw Rewrite) (Syntax, error) {
+	if rw.Syntax == r.syntax.UID || rw.Syntax == "" {
+		if r.syntax.UID == "" && rw.File {
+			return r.syntax, ErrSyntax // such as Implicit VR Big Endian: nothing names it
+		}
 		return r.syntax, nil
 	}
-	s, known := SyntaxOf(uid)
-	native := !r.syntax.Encapsulated && !r.syntax.BigEndian && r.syntax.UID != GEPrivateImplicitBigEndian
-	if !known || s.Encapsulated || s.BigEndian || !native || s.Deflated != r.syntax.Deflated {
+	s, known := SyntaxOf(rw.Syntax)
+	if !known || r.syntax.Encapsulated || s.Encapsulated || s.BigEndian || s.BigEndianPixels || s.Deflated != r.syntax.Deflated {
 		return s, ErrSyntax
 	}
 	return s, nil

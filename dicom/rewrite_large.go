@@ -36,7 +36,30 @@ func (c *copier) large(edits []Edit, gone bool) error {
 	}
 	e := Element{Tag: h.tag, VR: h.vr, enc: h.enc}
 	c.buf = c.w.header(c.buf, h.tag, c.w.resolve(&e), h.length)
-	return c.value(h.length, c.tap(h, top))
+	return c.turned(h, c.tap(h, top))
+}
+
+// turned copies the value of h in the byte order to write.
+func (c *copier) turned(h token, tap hash.Hash) error {
+	unit := 1
+	switch {
+	case h.enc.big != c.w.enc.big:
+		unit = h.vr.unit()
+	case c.r.syntax.BigEndianPixels && h.tag.IsPixelData():
+		unit = OW.unit()
+	}
+	if unit == 1 {
+		return c.value(h.length, tap)
+	}
+	return c.r.scanner.eachChunk(h.length, func(b []byte) error {
+		c.buf = append(c.buf, b...)
+		swap(c.buf[len(c.buf)-len(b):], unit)
+		tap.Write(b)
+		if tap == c.pixel {
+			c.sum.PixelBytes += int64(len(b))
+		}
+		return c.flush()
+	})
 }
 
 func (c *copier) tap(h token, top bool) hash.Hash {

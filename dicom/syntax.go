@@ -43,6 +43,9 @@ type Syntax struct {
 	BigEndian    bool
 	Deflated     bool
 	Encapsulated bool
+	// BigEndianPixels: pixel data are Big Endian in a Little Endian data set, as
+	// in GE's private syntax.
+	BigEndianPixels bool
 }
 
 // SyntaxOf returns the syntax with the given UID. What the dictionary does not
@@ -54,7 +57,7 @@ func SyntaxOf(uid string) (s Syntax, known bool) {
 		return Syntax{UID: uid, Explicit: true, Encapsulated: true}, false
 	}
 	return Syntax{UID: uid, Explicit: !t.ImplicitVR, BigEndian: t.BigEndian,
-		Deflated: t.Deflated, Encapsulated: t.Encapsulated}, true
+		Deflated: t.Deflated, Encapsulated: t.Encapsulated, BigEndianPixels: t.BigEndianPixels}, true
 }
 
 func (s Syntax) encoding() encoding { return encoding{explicit: s.Explicit, big: s.BigEndian} }
