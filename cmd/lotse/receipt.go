@@ -102,6 +102,7 @@ func printItems(out io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
 	if err := rec.Items(n.add); err != nil {
 		return err
 	}
+	printFindings(out, p, n.findings)
 	printChanges(out, p, n.changes)
 	for _, h := range n.order {
 		text := p.Say(h.key, nil)
@@ -119,13 +120,22 @@ func printItems(out io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
 			_, _ = fmt.Fprintf(out, "  %s\n", p.Say("receipt.more", map[string]any{"Count": more}))
 		}
 	}
-	for i, f := range n.findings {
+	return nil
+}
+
+func printFindings(out io.Writer, p *phrase.Phrases, findings []importer.Finding) {
+	slices.SortStableFunc(findings, func(a, b importer.Finding) int { return rank(a) - rank(b) })
+	for i, f := range findings {
 		if i == 0 {
 			_, _ = fmt.Fprintf(out, "\n%s\n", p.Say("receipt.findings", nil))
 		}
 		_, _ = fmt.Fprintf(out, "  %s\n", terminal.Clean(p.Finding(f)))
 	}
-	return nil
+}
+
+// rank puts serious findings first.
+func rank(f importer.Finding) int {
+	return slices.Index([]importer.Severity{importer.Serious, importer.Warning, importer.Info}, f.Severity)
 }
 
 // groupOf names the heading an item is listed under; "" when there is nothing to
