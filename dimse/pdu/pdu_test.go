@@ -90,7 +90,7 @@ func TestRefused(t *testing.T) {
 		if n == 0 {
 			want = io.EOF
 		}
-		if _, err := Read(bytes.NewReader(rq[:n]), Limits{}); err != want {
+		if _, err := Read(bytes.NewReader(rq[:n]), Limits{}); !errors.Is(err, want) {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestLyingLength(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if _, err := Read(strings.NewReader("\x04\x00\xff\xff\xff\xff1234"), Limits{}); err != io.ErrUnexpectedEOF {
+	if _, err := Read(strings.NewReader("\x04\x00\xff\xff\xff\xff1234"), Limits{}); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("unlimited data: %v", err)
 	}
 	runtime.ReadMemStats(&after)
