@@ -29,5 +29,5 @@ func (s *session) hooks() source.Hooks {
 	if !s.term.Interactive() {
 		return source.Hooks{}
 	}
-	return source.Hooks{Ask: s.term.Ask, Choose: s.term.Choose, ConfirmHost: s.term.ConfirmHost, Retry: s.term.Retry}
+	return source.Hooks{Ask: s.term.Ask, Password: s.term.Password, Choose: s.term.Choose, ConfirmHost: s.term.ConfirmHost, Retry: s.term.Retry}
 }

@@ -15,7 +15,6 @@ import (
 
 	"lotse/dlx"
 	"lotse/internal/importer"
-	"lotse/internal/importer/source/archive"
 	"lotse/internal/scratch"
 )
 
@@ -29,6 +28,9 @@ type builder struct {
 
 	scratch   []*scratch.File
 	inflated  *scratch.File // archives that were packed in archives, one after the other
+	passwords []string      // that were given, or have opened an archive
+	locked    bool          // an archive was not opened for want of its password
+	wrong     bool          // and a password was tried
 	kept      int           // archives of folders that stay open
 	total     int64         // declared bytes so far
 	origins   []importer.Origin
@@ -82,7 +84,7 @@ func (b *builder) fileOrMore(path string) error {
 	switch kind := dlx.Sniff(head); {
 	case kind == dlx.ZIP:
 		b.came(importer.FromMedium, label)
-		return b.archiveSource(data, b.prefix(label, "!/"))
+		return b.archiveSource(data, label, b.prefix(label, "!/"))
 	case kind == dlx.DICOM && isDICOMDIR(path, head):
 		return b.folder(filepath.Dir(path))
 	case (kind == dlx.PNG || kind == dlx.JPEG) && !b.req.AsDocument:
@@ -190,16 +192,19 @@ func (b *builder) scratchLeft() int64 {
 
 func full(err error) bool { return errors.Is(err, scratch.ErrFull) }
 
-// archiveSource opens an archive that is a source itself.
-func (b *builder) archiveSource(data blob, prefix string) error {
+// archiveSource opens an archive that is a source itself; label is its name for people.
+func (b *builder) archiveSource(data blob, label, prefix string) error {
 	a, reason, err := b.archive(data)
 	switch {
 	case err != nil:
 		return err
 	case reason != "":
-		return badSource(&importer.OpenError{Reason: reason, Err: archive.ErrFormat})
+		return badSource(&importer.OpenError{Reason: reason, Err: errRefused})
 	case !b.room(a.Len()):
 		return badSource(errTooMany)
+	}
+	if err := b.unlock(a, label); err != nil {
+		return err
 	}
 	return b.unpack(a, data, prefix, 0)
 }

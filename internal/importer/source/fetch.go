@@ -75,7 +75,7 @@ func (v *visit) part(data blob, prefix, name string, only bool) error {
 		return v.file(prefix+name, data)
 	}
 	if only {
-		return v.archiveSource(data, prefix)
+		return v.archiveSource(data, name, prefix)
 	}
 	open := func() (blob, importer.ReasonCode, error) { return data, "", nil }
 	v.refusedFile(prefix+name, data.size, "")

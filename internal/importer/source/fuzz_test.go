@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os/exec"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -15,15 +16,22 @@ func FuzzZIPWalk(f *testing.F) {
 	inner := zipped(f, file{"a", "aaaa"}, file{"b0", "b"})
 	f.Add([]byte(zipped(f, file{"n", inner}, file{"n0", inner}, file{"../x", "x"})))
 	f.Add([]byte(zipped(f, file{"n0", zipped(f, file{"n", zipped(f, file{"n0", inner})})})))
+	for tool, aes := range map[string]bool{"zip": false, "7z": true} {
+		if _, err := exec.LookPath(tool); err == nil {
+			locked := encrypt(f, "secret", aes, file{"a", "aaaa"}, file{"b0", "b"})
+			f.Add([]byte(locked))
+			f.Add([]byte(encrypt(f, "secret", aes, file{"n", locked}, file{"n0", inner})))
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		limits := Limits{Scratch: 1 << 20, Total: 8 << 20}.orDefaults()
 		limits.Archive.Entries, limits.Archive.Grace = 200, 1<<20
 		b := &builder{
 			ctx: context.Background(), limits: limits, opened: &Opened{},
-			req: &Request{Sources: []string{"x"}, ScratchDir: t.TempDir()},
+			req: &Request{Sources: []string{"x"}, Password: "secret", ScratchDir: t.TempDir()},
 		}
 		defer func() { _ = b.opened.Close() }()
-		if b.archiveSource(blob{bytes.NewReader(data), int64(len(data)), 4096}, "") != nil {
+		if b.archiveSource(blob{bytes.NewReader(data), int64(len(data)), 4096}, "x", "") != nil {
 			return
 		}
 		o := b.opened

@@ -32,6 +32,8 @@ func (b *builder) archive(data blob) (*archive.Archive, importer.ReasonCode, err
 		return a, "", nil
 	case errors.Is(err, archive.ErrTooMany):
 		return nil, importer.ReasonTooLarge, nil
+	case errors.Is(err, archive.ErrEncrypted):
+		return nil, importer.ReasonEncrypted, nil
 	case errors.Is(err, archive.ErrFormat):
 		return nil, importer.ReasonArchiveDamaged, nil
 	}
@@ -54,6 +56,9 @@ func (b *builder) unpack(a *archive.Archive, data blob, prefix string, depth int
 			continue
 		case !b.fits(e.Size):
 			a.Refuse(i, importer.ReasonTooLarge)
+			continue
+		case a.WrongPassword(i):
+			a.Refuse(i, importer.ReasonPassword)
 			continue
 		case a.Head(i, head[:]) < len(head) || dlx.Sniff(head[:]) != dlx.ZIP:
 			continue
@@ -91,11 +96,14 @@ func (b *builder) nested(open func() (blob, importer.ReasonCode, error), prefix 
 	if !b.room(a.Len()) {
 		return importer.ReasonTooLarge, nil
 	}
+	if err := b.unlock(a, strings.TrimSuffix(prefix, "!/")); err != nil {
+		return "", err
+	}
 	return importer.ReasonContainer, b.unpack(a, data, prefix, depth)
 }
 
 // inArchive makes an archive inside an archive readable at any offset: in place
-// where it is stored, else from the scratch file that all of them share.
+// where it is stored and not encrypted, else from the scratch file that all of them share.
 func (b *builder) inArchive(a *archive.Archive, i int, outer blob) (blob, importer.ReasonCode, error) {
 	if section, ok := a.Stored(i); ok {
 		return blob{section, section.Size(), outer.buffer}, "", nil

@@ -35,7 +35,8 @@ type Request struct {
 	// Answers answer a portal's questions by their id; "token" is the token of a
 	// link that does not show it.
 	Answers map[string]string
-	// BirthDate, StudyDate and Password answer questions by their type.
+	// BirthDate, StudyDate and Password answer questions by their type. Password is
+	// also tried on encrypted archives, and so is the answer "archive".
 	BirthDate, StudyDate, Password string
 	// Select chooses among what a link gives; see selection. Empty: Hooks.Choose,
 	// or everything.
@@ -101,6 +102,11 @@ type Hooks struct {
 	// Ask answers questions of a portal, by question id. nil: a missing answer is a
 	// problem of code ProblemQuestion that has the questions.
 	Ask func(ctx context.Context, portalHost string, questions []importer.Question) (map[string]string, error)
+	// Password asks for the password of an archive; archiveName is for people, and
+	// may name one. Empty: the person has none. What was typed is tried as it is; when
+	// it is wrong, Retry decides, or without it the question comes again, three times
+	// in all for each archive. nil: encrypted files are left out.
+	Password func(ctx context.Context, archiveName string) (string, error)
 	// Retry is told that answers were refused (ProblemRefused) or are not what the
 	// question wants (ProblemAnswer), and says whether to ask again; at most three
 	// times in all, since portals lock links. nil: never.
@@ -159,6 +165,9 @@ func (b *builder) build() error {
 	}
 	if len(b.opened.refs) == 0 {
 		return &importer.Problem{Code: importer.ProblemNothing, Err: errors.New("source: no files")}
+	}
+	if err := b.keyhole(); err != nil {
+		return err
 	}
 	b.opened.origin = b.origin()
 	return nil

@@ -26,6 +26,8 @@ var (
 	ErrFormat = errors.New("archive: not a readable ZIP archive")
 	// ErrTooMany: more entries, or a larger directory, than the limits permit.
 	ErrTooMany = errors.New("archive: too many entries")
+	// ErrEncrypted: the directory itself is encrypted, so that not even names are known.
+	ErrEncrypted = errors.New("archive: the directory is encrypted")
 )
 
 // Limits bound an archive. The zero value stands for the defaults.
@@ -57,13 +59,15 @@ const LocalBuffer = 64 << 10
 // whole windows however little is wanted: smaller ones cost several times the work.
 const SealedBuffer = 256 << 10
 
-// Archive is an open archive, safe for concurrent use except for Refuse.
+// Archive is an open archive, safe for concurrent use except for Unlock and what
+// refuses files.
 type Archive struct {
 	r        io.ReaderAt
 	size     int64
 	body     int64 // where the directory begins and files must end
 	buffer   int
 	entries  []entry
+	lock     *lock     // nil: no password is known
 	inflater sync.Pool // *inflater
 	buffers  sync.Pool // *bufio.Reader
 }
@@ -102,7 +106,14 @@ func (a *Archive) Len() int { return len(a.entries) }
 // Entry describes file i, 0 ≤ i < Len.
 func (a *Archive) Entry(i int) Entry {
 	e := &a.entries[i]
-	return Entry{Name: e.name, Size: e.size, Refused: e.refused}
+	return Entry{Name: e.name, Size: e.size, Refused: a.refused(e)}
+}
+
+func (a *Archive) refused(e *entry) importer.ReasonCode {
+	if e.refused == "" && e.encryption != unencrypted && a.lock == nil {
+		return importer.ReasonEncrypted
+	}
+	return e.refused
 }
 
 // Refuse makes file i one that cannot be opened.
@@ -150,28 +161,39 @@ func (a *Archive) refuseBombs(limits Limits) {
 	}
 }
 
-// data returns where the bytes of an entry begin (APPNOTE 4.3.7).
-func (a *Archive) data(e *entry) (int64, error) {
+// data returns where the bytes of an entry begin (APPNOTE 4.3.7), and the byte that
+// a password for traditional encryption is checked by: the highest of the checksum
+// (6.1.6), or of the time where the checksum was not known yet (4.4.4 bit 3).
+func (a *Archive) data(e *entry) (at int64, check byte, err error) {
 	var h [localHeader]byte
 	if _, err := a.r.ReadAt(h[:], e.header); err != nil {
-		return 0, unreadable(fmt.Errorf("archive: local header: %w", opaque(err)))
+		return 0, 0, unreadable(fmt.Errorf("archive: local header: %w", opaque(err)))
 	}
-	switch {
+	flags := u16(h[6:])
+	switch encrypted := flags&flagEncrypted != 0; {
 	case u32(h[:]) != localSignature:
-		return 0, unreadable(errNoHeader)
-	case u16(h[6:])&flagEncrypted != 0:
-		return 0, &importer.OpenError{Reason: importer.ReasonEncrypted, Err: errRefused}
+		return 0, 0, unreadable(errNoHeader)
+	case encrypted && e.encryption == unencrypted:
+		return 0, 0, &importer.OpenError{Reason: importer.ReasonEncrypted, Err: errRefused}
+	case !encrypted && e.encryption == pkware:
+		return 0, 0, unreadable(errMismatch)
 	}
-	at := e.header + localHeader + int64(u16(h[26:])) + int64(u16(h[28:]))
+	at = e.header + localHeader + int64(u16(h[26:])) + int64(u16(h[28:]))
 	if at > a.body || e.packed > a.body-at {
-		return 0, unreadable(errShort)
+		return 0, 0, unreadable(errShort)
 	}
-	return at, nil
+	if flags&flagStreamed != 0 {
+		return at, h[11], nil
+	}
+	return at, byte(e.crc >> 24), nil
 }
 
 var (
 	errRefused  = errors.New("archive: entry cannot be opened")
 	errNoHeader = errors.New("archive: no local header where the directory says")
+	errMismatch = errors.New("archive: directory and local header contradict each other")
+	errPassword = errors.New("archive: the password is not that of the entry")
+	errTampered = errors.New("archive: authentication code does not match")
 	errShort    = errors.New("archive: entry ends too early")
 	errLong     = errors.New("archive: entry is longer than declared")
 	errChecksum = errors.New("archive: checksum does not match")

@@ -449,11 +449,21 @@ func FuzzZIPWalk(f *testing.F) {
 	if _, err := exec.LookPath("/usr/bin/python3"); err == nil {
 		f.Add(python(f, "z.writestr('../b\\\\x','b'*99,zipfile.ZIP_BZIP2)\nwith z.open(zipfile.ZipInfo('big'),'w',force_zip64=True) as f: f.write(b'q'*99)"))
 	}
+	short := map[string]string{"a": "encrypted", "b": strings.Repeat("e", 99), "c": ""}
+	for _, tool := range [][]string{{"zip", "-q", "-Psecret"}, {"zip", "-q0", "-Psecret"}, {"7z", "-psecret", "-mem=ZipCrypto"},
+		{"7z", "-psecret", "-mem=AES128"}, {"7z", "-psecret", "-mem=AES256", "-mx0"}} {
+		if _, err := exec.LookPath(tool[0]); err == nil {
+			f.Add(locked(f, short, tool[0], tool[1:]...))
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		limits := Limits{Entries: 1000, Directory: 1 << 20, EntryGrace: 1 << 20, Grace: 4 << 20}
 		a, err := Open(bytes.NewReader(b), int64(len(b)), 4096, limits)
 		if err != nil {
 			return
+		}
+		if a.Unlock("secret") && a.Locked() {
+			t.Fatal("locked and unlocked")
 		}
 		var total, most int64 = 0, 4<<20 + 250*int64(len(b))
 		for i := range a.Len() {

@@ -8,42 +8,37 @@ import (
 	"io"
 
 	"github.com/klauspost/compress/flate"
-
-	"lotse/internal/importer"
 )
 
-// Open opens file i from its beginning. A stored file is an io.Seeker; its checksum
-// is judged only where it is read through in order. Errors, of reading too, are
-// *importer.OpenError.
+// Open opens file i from its beginning. A stored file that is not encrypted is an
+// io.Seeker; its checksum is judged only where it is read through in order. Errors,
+// of reading too, are *importer.OpenError.
 func (a *Archive) Open(i int) (io.ReadCloser, error) {
-	e := &a.entries[i]
-	if e.refused != "" {
-		return nil, &importer.OpenError{Reason: e.refused, Err: errRefused}
-	}
-	at, err := a.data(e)
+	packed, err := a.packed(i)
 	if err != nil {
 		return nil, err
 	}
-	section := io.NewSectionReader(a.r, at, e.packed)
-	if e.method == methodStored {
+	e := &a.entries[i]
+	if section, ok := packed.(*io.SectionReader); ok && e.method == methodStored {
 		return a.stored(section, e.crc), nil
 	}
-	in := a.inflate(section, e.method)
-	return &content{archive: a, in: in, left: e.size, tally: tally{want: e.crc}}, nil
+	c := &content{archive: a, in: a.inflate(packed, e), left: e.size, tally: tally{want: e.crc}}
+	c.seal, _ = packed.(authentic)
+	return c, nil
 }
 
-// Stored returns the bytes of file i in place; false when they are packed or
-// cannot be opened.
+// Stored returns the bytes of file i in place; false when they are packed,
+// encrypted, or cannot be opened.
 func (a *Archive) Stored(i int) (*io.SectionReader, bool) {
-	e := &a.entries[i]
-	if e.refused != "" || e.method != methodStored {
+	if a.entries[i].method != methodStored {
 		return nil, false
 	}
-	at, err := a.data(e)
+	packed, err := a.packed(i)
 	if err != nil {
 		return nil, false
 	}
-	return io.NewSectionReader(a.r, at, e.packed), true
+	section, ok := packed.(*io.SectionReader)
+	return section, ok
 }
 
 // headInput is how many packed bytes Head looks at: enough for the tables of a
@@ -53,24 +48,21 @@ const headInput = 1 << 10
 // Head reads the first bytes of file i into p, as cheaply as can be, and returns
 // how many it got; fewer, or none, where the file does not give them easily.
 func (a *Archive) Head(i int, p []byte) int {
-	e := &a.entries[i]
-	if e.refused != "" {
-		return 0
-	}
-	at, err := a.data(e)
+	packed, err := a.packed(i)
 	if err != nil {
 		return 0
 	}
-	section := io.NewSectionReader(a.r, at, e.packed)
+	e := &a.entries[i]
+	p = p[:min(int64(len(p)), e.size)]
 	switch e.method {
 	case methodStored:
-		n, _ := io.ReadFull(section, p)
+		n, _ := io.ReadFull(packed, p)
 		return n
 	case methodDeflate:
-		section = io.NewSectionReader(a.r, at, min(e.packed, headInput))
+		packed = io.LimitReader(packed, headInput)
 	}
-	in := a.inflate(section, e.method)
-	n, _ := io.ReadFull(in.z, p[:min(int64(len(p)), e.size)])
+	in := a.inflate(packed, e)
+	n, _ := io.ReadFull(in.z, p)
 	a.release(in)
 	return n
 }
@@ -82,8 +74,11 @@ type inflater struct {
 	flate io.ReadCloser // z, where it can be used again
 }
 
-func (a *Archive) inflate(packed io.Reader, method uint16) *inflater {
-	if method == methodBzip2 {
+func (a *Archive) inflate(packed io.Reader, e *entry) *inflater {
+	switch e.method {
+	case methodStored: // and encrypted
+		return &inflater{z: bufio.NewReaderSize(packed, int(min(int64(a.buffer), max(e.packed, 16))))}
+	case methodBzip2:
 		return &inflater{z: bzip2.NewReader(bufio.NewReaderSize(packed, a.buffer))}
 	}
 	in, ok := a.inflater.Get().(*inflater)
@@ -125,6 +120,7 @@ type content struct {
 	in      *inflater
 	left    int64 // of the declared size
 	tally   tally
+	seal    authentic // nil when there is none
 	err     error
 }
 
@@ -149,9 +145,19 @@ func (c *content) Read(p []byte) (int, error) {
 	case c.left > 0:
 		c.err = unreadable(errShort)
 	default:
-		c.err = c.tally.verdict()
+		c.err = c.verdict()
 	}
 	return n, c.err
+}
+
+// verdict judges a file that was read to its end.
+func (c *content) verdict() error {
+	if c.seal != nil {
+		if err := c.seal.authenticate(); err != nil {
+			return unreadable(err)
+		}
+	}
+	return c.tally.verdict()
 }
 
 // plain keeps what the archive's reader says, and drops the words of an inflater.

@@ -36,13 +36,15 @@ func u64(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // entry is what is kept of a central header.
 type entry struct {
-	name    string
-	header  int64 // offset of the local header
-	packed  int64
-	size    int64
-	crc     uint32
-	method  uint16
-	refused importer.ReasonCode
+	name   string
+	header int64 // offset of the local header
+	packed int64
+	size   int64
+	crc    uint32 // 0 when there is none
+	method uint16
+
+	encryption encryption
+	refused    importer.ReasonCode
 }
 
 // directory is where the central headers lie.
@@ -67,37 +69,56 @@ func locate(r io.ReaderAt, size int64) (directory, error) {
 			continue
 		}
 		tried++
-		if dir, ok := follow(r, e, from+int64(i)); ok {
-			return dir, nil
+		dir, err := follow(r, e, from+int64(i))
+		if !errors.Is(err, ErrFormat) {
+			return dir, err
 		}
 	}
 	return directory{}, ErrFormat
 }
 
 // follow goes from an end record at offset at to the directory.
-func follow(r io.ReaderAt, e []byte, at int64) (directory, bool) {
+func follow(r io.ReaderAt, e []byte, at int64) (directory, error) {
 	records, size, offset := uint64(u16(e[10:])), uint64(u32(e[12:])), uint64(u32(e[16:]))
 	if disk := u16(e[4:]); disk != 0 && disk != math.MaxUint16 {
-		return directory{}, false // split over several files
+		return directory{}, ErrFormat // split over several files
 	}
 	if records == math.MaxUint16 || size == math.MaxUint32 || offset == math.MaxUint32 {
 		if e64, at64, ok := find64(r, at); ok {
+			if concealed(r, e64, at64) {
+				return directory{}, ErrEncrypted
+			}
 			at, records, size, offset = at64, u64(e64[32:]), u64(e64[40:]), u64(e64[48:])
 		}
 	}
 	end := uint64(at)
 	if size > end || offset > end {
-		return directory{}, false
+		return directory{}, ErrFormat
 	}
 	dir := directory{end: at, records: records}
 	empty := size == 0 && records == 0
 	if offset+size <= end && (empty || signed(r, int64(offset), centralSignature)) {
 		dir.start = int64(offset)
-		return dir, true
+		return dir, nil
 	}
 	dir.start = int64(end - size)
 	dir.base = dir.start - int64(offset)
-	return dir, dir.base > 0 && signed(r, dir.start, centralSignature)
+	if dir.base <= 0 || !signed(r, dir.start, centralSignature) {
+		return directory{}, ErrFormat
+	}
+	return dir, nil
+}
+
+// concealed reports whether an end record of ZIP64 at offset at is one of version 2
+// that names an encryption of the directory (7.3.4), which version 6.2 can read (4.4.3.2).
+func concealed(r io.ReaderAt, record []byte, at int64) bool {
+	const algorithm = 2 + 8 + 8 // after method and both sizes
+	var second [algorithm + 2]byte
+	if u16(record[14:]) < 62 || u64(record[4:]) < end64Record-12+uint64(len(second)) {
+		return false
+	}
+	n, _ := r.ReadAt(second[:], at+end64Record)
+	return n == len(second) && u16(second[algorithm:]) != 0
 }
 
 // find64 returns the end record of ZIP64 that belongs to the end record at offset
@@ -174,7 +195,9 @@ func (d directory) read(r io.ReaderAt, limits Limits) ([]entry, error) {
 }
 
 const (
-	flagEncrypted = 1 << 0
+	flagEncrypted = 1 << 0 // 4.4.4
+	flagStreamed  = 1 << 3 // checksum and sizes follow the data
+	flagStrong    = 1 << 6
 	flagUTF8      = 1 << 11
 	flagMasked    = 1 << 13 // encrypted directory
 
@@ -209,16 +232,18 @@ func (d directory) entry(h, name, extra []byte) (e entry, folder bool) {
 		return e, false
 	}
 	e.packed, e.size, e.header = int64(packed), int64(size), int64(offset)+d.base
+	openable := e.encrypted(flags, extra)
+	data := e.packed - e.encryption.overhead()
 	switch {
 	case escapes:
 		e.refused = importer.ReasonPathEscape
 	case mode != 0 && mode != typeRegular && mode != typeFolder:
 		e.refused = importer.ReasonLink
-	case flags&(flagEncrypted|flagMasked) != 0 || e.method == methodAES:
+	case !openable:
 		e.refused = importer.ReasonEncrypted
 	case e.method != methodStored && e.method != methodDeflate && e.method != methodBzip2:
 		e.refused = importer.ReasonCompression
-	case e.header > d.start-localHeader || e.packed > d.start || e.method == methodStored && e.size != e.packed:
+	case e.header > d.start-localHeader || e.packed > d.start || data < 0 || e.method == methodStored && e.size != data:
 		e.refused = importer.ReasonUnreadable
 	}
 	return e, false
