@@ -28,7 +28,7 @@ func TestConversionAgreesWithDCMTK(t *testing.T) {
 		} else if syntax.UID != ExplicitVRLittleEndian {
 			continue
 		}
-		if !ok || len(data) > 100<<10 || converted == 130 {
+		if !ok || len(data) > 100<<10 || converted == 130/thinned {
 			continue
 		}
 		theirs := filepath.Join(dir, "theirs.dcm")
@@ -62,7 +62,7 @@ func TestConversionAgreesWithDCMTK(t *testing.T) {
 			}
 		}
 	}
-	if t.Logf("%d files", converted); converted < 80 {
+	if t.Logf("%d files", converted); converted < 80/thinned {
 		t.Errorf("only %d files", converted)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -194,6 +195,8 @@ func damaged() []struct {
 		{"sequence too short", join(explicitMeta, explicitElement(le, 0x00081140, "SQ", item(id), 12), tail), sq + "," + after},
 		{"item longer than its sequence", join(explicitMeta, ex(0x00081140, "SQ", join(tagBytes(le, itemTag), u32(le, 10), id))), sq},
 		{"element longer than its item", join(explicitMeta, ex(0x00081140, "SQ", join(tagBytes(le, itemTag), u32(le, 8), id)), tail), sq + "," + after},
+		{"items in the other byte order", join(explicitMeta, openEx(0x00081140, "SQ", tagBytes(be, itemTag), u32(be, open), exBE(0x00100020, "LO", "ID"), tagBytes(be, itemDelimitation), u32(be, 0), tagBytes(be, sequenceDelimitation), u32(be, 0)), tail), sq + "," + after},
+		{"items in the other byte order, end in the right one", join(explicitMeta, openEx(0x00081140, "SQ", tagBytes(be, itemTag), u32(be, 10), exBE(0x00100020, "LO", "ID"), endSequence), tail), sq + "," + after},
 		{"empty item", join(explicitMeta, ex(0x00081140, "SQ", join(item(), item(id))), tail), `"00081140":{"vr":"SQ","Value":[{},{` + patient + `}]},` + after},
 		{"empty sequences", join(explicitMeta, ex(0x00081140, "SQ", ""), openEx(0x00081150, "SQ", endSequence), tail), `"00081140":{"vr":"SQ"},"00081150":{"vr":"SQ"},` + after},
 		{"sequence without items", join(explicitMeta, ex(0x00081140, "SQ", "abcd1234"), tail), `"00081140":{"vr":"UN","InlineBinary":"YWJjZDEyMzQ="},` + after},
@@ -353,6 +356,55 @@ func TestTruncatedAnywhere(t *testing.T) {
 		}
 		if last == 0 {
 			t.Errorf("%s: nothing was read", name)
+		}
+	}
+}
+
+// TestDeepNesting: up to the limit everything works, beyond it nothing overflows.
+func TestDeepNesting(t *testing.T) {
+	for _, depth := range []int{400, 100000} {
+		file := meta(ExplicitVRLittleEndian)
+		for range depth {
+			file = append(file, openEx(0x00081140, "SQ", openItem())...)
+		}
+		for range depth {
+			file = append(append(file, endItem...), endSequence...)
+		}
+		inner := At(0x00081140)
+		for range depth - 1 {
+			inner[len(inner)-1].Item = 0
+			inner = append(inner, Step{Tag: 0x00081140, Item: -1})
+		}
+		ok := func(name string, err error) {
+			if depth < 512 && err != nil || depth > 512 && !errors.Is(err, ErrLimit) {
+				t.Errorf("%s of depth %d: %v", name, depth, err)
+			}
+		}
+		for _, threshold := range []int64{1, 1 << 40} {
+			out, r, err := jsonOf(file, ReadOptions{Threshold: threshold})
+			ok("JSON", err)
+			if err == nil && !bytes.Contains(out, []byte(strings.Repeat("}]}", depth))) {
+				t.Errorf("not all is shown: %s", out)
+			}
+			reset := func() {
+				if err := r.Reset(bytes.NewReader(file), int64(len(file)), ReadOptions{Threshold: threshold}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			reset()
+			ok("Print", Print(io.Discard, r, PrintOptions{}))
+			reset()
+			d, err := r.Scan(func(Path, *Dataset, *Element) {})
+			ok("Scan", err)
+			if threshold > 1 && err == nil {
+				_, err := d.Apply(Edit{Path: inner, Op: Delete})
+				ok("Apply", err)
+				_, err = d.Encode(ImplicitVRLittleEndian)
+				ok("Encode", err)
+			}
+			reset()
+			_, err = r.Rewrite(io.Discard, Rewrite{Edits: []Edit{{Path: inner, Op: Delete}}, Syntax: ImplicitVRLittleEndian})
+			ok("Rewrite", err)
 		}
 	}
 }

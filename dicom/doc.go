@@ -14,6 +14,7 @@
 //
 // Use [NewReader] to go through a file once, [Reader.Head] for everything before
 // the pixel data, [Reader.Scan] for the whole object without its large values,
-// and [Reader.Rewrite] to copy it with edits. Networking is in lotse/dimse.
+// and [Reader.Rewrite] to copy it with edits; [WriteJSON] and [Print] show it.
+// Networking is in lotse/dimse.
 // Pixel data are never decoded here.
 package dicom

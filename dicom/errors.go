@@ -103,6 +103,7 @@ const (
 	ProblemTrailing        ProblemCode = "trailing-bytes"
 	ProblemTruncated       ProblemCode = "truncated"
 	ProblemOddLength       ProblemCode = "odd-length"
+	ProblemByteOrder       ProblemCode = "byte-order-mixed"
 	ProblemUnusualPreamble ProblemCode = "executable-preamble"
 )
 

@@ -62,7 +62,10 @@ func (p *printer) line(t Tag, vr VR, value, name string) {
 	if vr.letters() {
 		shown = vr.String()
 	}
-	_, _ = fmt.Fprintf(p.w, "%s %s %s", t, shown, value)
+	_, _ = fmt.Fprintf(p.w, "%s %s", t, shown)
+	if value != "" {
+		_, _ = fmt.Fprintf(p.w, " %s", value)
+	}
 	if name != "" {
 		_, _ = fmt.Fprintf(p.w, "  # %s", name)
 	}

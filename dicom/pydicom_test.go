@@ -222,7 +222,8 @@ func inflated(t *testing.T, r *Reader) []byte {
 	}
 }
 
-// samplePaths returns the files of the public test corpus.
+// samplePaths returns the files of the public test corpus; fewer with the race
+// detector.
 func samplePaths(t *testing.T) []string {
 	var paths []string
 	root := sampleRoot(t)
@@ -235,7 +236,13 @@ func samplePaths(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return paths
+	kept := paths[:0]
+	for i, path := range paths {
+		if i%thinned == 0 {
+			kept = append(kept, path)
+		}
+	}
+	return kept
 }
 
 func TestSamplesAgreeWithPydicom(t *testing.T) {

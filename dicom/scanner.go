@@ -140,6 +140,10 @@ func (s *scanner) inSequence(top *frame) (token, error) {
 	if len(b) < 8 {
 		return token{}, s.truncated()
 	}
+	if turned := (encoding{explicit: top.enc.explicit, big: !top.enc.big}); structural(tagAt(b, turned)) {
+		s.problem(ProblemByteOrder)
+		top.enc = turned
+	}
 	switch tagAt(b, top.enc) {
 	case itemTag:
 		t := token{kind: itemStart, tag: top.tag, offset: s.in.offset(), hlen: 8, enc: top.enc, length: undefined}
@@ -174,6 +178,10 @@ func (s *scanner) inSequence(top *frame) (token, error) {
 	s.problem(ProblemDelimiter)
 	return s.pop(0), nil
 }
+
+// structural reports whether t is an item or the end of a sequence. Philips wrote
+// private sequences in the other byte order than the data set around them.
+func structural(t Tag) bool { return t == itemTag || t == sequenceDelimitation }
 
 // stray returns a delimiter that ends nothing as junk.
 func (s *scanner) stray() (token, error) {
@@ -271,8 +279,8 @@ func (s *scanner) itemsAhead(h token) bool {
 	if len(b) < 4 {
 		return true
 	}
-	t := tagAt(b, h.enc)
-	if t == itemTag || t == sequenceDelimitation {
+	turned := encoding{big: !h.enc.big}
+	if structural(tagAt(b, h.enc)) || structural(tagAt(b, turned)) {
 		return true
 	}
 	s.problem(ProblemDelimiter)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package dicom
+
+const thinned = 1
