@@ -2,6 +2,7 @@ package adjust
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -50,11 +51,18 @@ func (w *work) chooseText() error {
 
 func (w *work) holds(texts []string) bool {
 	for _, t := range texts {
-		if !w.set.CanHold(t) {
+		if !w.set.CanHold(t) || !plain(t) && w.misspelt() {
 			return false
 		}
 	}
 	return true
+}
+
+// misspelt reports a declared character set that is understood here, such as
+// "ISO-IR 100", but need not be elsewhere.
+func (w *work) misspelt() bool {
+	declared := w.head.Strings(tagCharset)
+	return len(declared) > 0 && !slices.Equal(declared, w.set.Terms())
 }
 
 // judge finds out whether the text is what it is declared to be. Text that is
@@ -71,7 +79,7 @@ func (w *work) judge() (from charset.Set, proper bool) {
 	if j.wide && j.utf8 && (isLatin1(w.set) || !j.valid) {
 		return unicode, false
 	}
-	return w.set, j.valid
+	return w.set, j.valid && !w.misspelt()
 }
 
 func isLatin1(set charset.Set) bool { return strings.Join(set.Terms(), `\`) == "ISO_IR 100" }

@@ -33,16 +33,26 @@ func (w *work) trace() error {
 	}
 	w.appendOriginal(reasonCoerce, coerced, nonconforming)
 	if w.text.active && !w.text.proper {
-		was := dicom.New()
-		if old := w.head.Get(tagCharset); old != nil {
-			was.Put(*old)
-		} else {
-			was.Put(dicom.NewBytes(tagCharset, dicom.CS, nil))
-		}
-		w.appendOriginal(reasonCorrect, was, nil)
+		w.appendOriginal(w.declared())
 	}
 	w.edits = append(w.edits, dicom.Edit{Path: dicom.At(tagEquipment), Op: dicom.Append, Item: w.p.house.contribution()})
 	return nil
+}
+
+// declared is what a correction of the character set replaces.
+func (w *work) declared() (reason string, was *dicom.Dataset, nonconforming []*dicom.Dataset) {
+	was = dicom.New()
+	old := w.head.Get(tagCharset)
+	switch {
+	case old == nil:
+		was.Put(emptied(tagCharset))
+	case w.nonconforming(old):
+		was.Put(emptied(tagCharset))
+		nonconforming = append(nonconforming, nonconformingItem(old))
+	default:
+		was.Put(*old)
+	}
+	return reasonCorrect, was, nonconforming
 }
 
 func (w *work) appendOriginal(reason string, modified *dicom.Dataset, nonconforming []*dicom.Dataset) {
