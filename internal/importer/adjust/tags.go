@@ -65,10 +65,11 @@ const (
 // orderReferences are the attributes at the top of an object that refer to the
 // order it was made for. Under a local accession number, or none, those of the
 // foreign house must not survive: they are removed and kept in Original
-// Attributes. Referenced Request Sequence is that of SR and KO documents.
+// Attributes. Referenced Request Sequence is that of SR and KO documents. Requested
+// Procedure Description stays: it says what was asked for, and refers to nothing.
 func orderReferences() []dicom.Tag {
 	return []dicom.Tag{tagAccessionIssuer, tagProcedureCodes, tagReferencedStudy,
-		tagProcedureText, tagProcedureCode, tagAdmissionIssuerT, tagAdmissionIssuer,
+		tagProcedureCode, tagAdmissionIssuerT, tagAdmissionIssuer,
 		tagStepID, tagPlacerIssuer, tagFillerIssuer, tagRequest, tagProcedureID,
 		tagPlacerProcedure, tagFillerProcedure, tagPlacerRetired, tagFillerRetired,
 		tagPlacer, tagFiller, tagReferencedReq}
