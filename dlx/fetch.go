@@ -197,8 +197,11 @@ func (t *transfer) fromStart(resp *http.Response, body io.Reader, host string, l
 		return &Error{Kind: Protocol, Op: t.op, Host: host, Status: resp.StatusCode, Reason: Undecodable}
 	}
 	prefix, end := readPrefix(body, maxNotReady)
-	if len(prefix) == 0 && (!errors.Is(end, io.EOF) || t.noPages) {
+	if len(prefix) == 0 && !errors.Is(end, io.EOF) {
 		return lost(end) // keeps what is held
+	}
+	if len(prefix) == 0 && t.noPages { // everything is never nothing
+		return &Error{Kind: Unavailable, Op: t.op, Host: host, Status: resp.StatusCode, Reason: Undecodable}
 	}
 	if err := t.instead(resp, prefix, errors.Is(end, io.EOF), host); err != nil {
 		return err

@@ -60,7 +60,7 @@ func codeOf(code importer.ProblemCode) int {
 	case importer.ProblemQuestion, importer.ProblemForeignHost, importer.ProblemSeveral, importer.ProblemTokenUnknown:
 		return exitQuestion
 	case importer.ProblemUsage, importer.ProblemAnswer, importer.ProblemNoSource, importer.ProblemSelection,
-		importer.ProblemInsecure, importer.ProblemPatient:
+		importer.ProblemInsecure, importer.ProblemBadLink, importer.ProblemPatient:
 		return exitUsage
 	}
 	return exitFailed

@@ -20,7 +20,7 @@ const (
 // Question is one that only a person can answer before the import goes on.
 type Question struct {
 	ID     string            `json:"id"`
-	Type   string            `json:"type"`   // PAT_BIRTH_DATE, STUDY_DATE, PASSWORD, CUSTOM, HOST, ARCHIVE
+	Type   string            `json:"type"`   // PAT_BIRTH_DATE, STUDY_DATE, PASSWORD, CUSTOM, HOST, ARCHIVE, TOKEN
 	Format string            `json:"format"` // DATE or STRING
 	Text   map[string]string `json:"text"`   // by language; "" the default
 }
@@ -36,6 +36,8 @@ const (
 	ProblemPortalDown   ProblemCode = "portal-down"      // no connection, 5xx
 	ProblemNotDLX       ProblemCode = "not-dlx"          // a page, but no DICOM Link Exchange
 	ProblemInsecure     ProblemCode = "insecure"         // http where https is required
+	ProblemCertificate  ProblemCode = "certificate"      // https with a certificate nobody vouches for
+	ProblemBadLink      ProblemCode = "bad-link"         // no link that can be followed
 	ProblemForeignHost  ProblemCode = "foreign-host"     // answers would leave the link's site
 	ProblemPatience     ProblemCode = "not-ready"        // the portal kept us waiting too long
 	ProblemPortal       ProblemCode = "portal-protocol"  // answers we cannot understand

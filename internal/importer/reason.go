@@ -14,6 +14,7 @@ const (
 	ReasonEmpty           ReasonCode = "empty"            // no bytes at all
 	ReasonUnknownContent  ReasonCode = "unknown-content"  // neither DICOM nor a document we know
 	ReasonUnreadable      ReasonCode = "unreadable"       // the medium or archive does not give the bytes
+	ReasonNotGiven        ReasonCode = "not-given"        // a portal lists it and does not hand it out
 	ReasonTruncated       ReasonCode = "truncated"        // DICOM that ends too early
 	ReasonDamaged         ReasonCode = "damaged"          // DICOM that cannot be parsed
 	ReasonNoIdentity      ReasonCode = "no-sop-instance"  // DICOM without SOP Class or Instance UID
@@ -40,7 +41,7 @@ const (
 // a document that someone misses: the import is then not complete.
 func (r ReasonCode) Loss() bool {
 	switch r {
-	case ReasonUnreadable, ReasonTruncated, ReasonDamaged, ReasonNoIdentity, ReasonUnsupported, ReasonConflict,
+	case ReasonUnreadable, ReasonNotGiven, ReasonTruncated, ReasonDamaged, ReasonNoIdentity, ReasonUnsupported, ReasonConflict,
 		ReasonEncrypted, ReasonPassword, ReasonTooDeep, ReasonTooLarge, ReasonRatio, ReasonPathEscape, ReasonCompression,
 		ReasonArchiveDamaged:
 		return true

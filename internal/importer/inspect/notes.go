@@ -75,7 +75,7 @@ func (n *notes) leftOut(item int32, s seen) {
 		n.add(importer.FindingTruncated, importer.Serious, item)
 	case importer.ReasonUnsupported:
 		n.add(importer.FindingUnsupportedSyntax, importer.Serious, item, s.detail)
-	case importer.ReasonDamaged, importer.ReasonNoIdentity, importer.ReasonUnreadable, importer.ReasonTooLarge,
+	case importer.ReasonDamaged, importer.ReasonNoIdentity, importer.ReasonUnreadable, importer.ReasonNotGiven, importer.ReasonTooLarge,
 		importer.ReasonEncrypted, importer.ReasonPassword, importer.ReasonTooDeep, importer.ReasonRatio,
 		importer.ReasonPathEscape, importer.ReasonCompression, importer.ReasonArchiveDamaged:
 		n.add(importer.FindingUnreadable, importer.Serious, item, string(s.reason))

@@ -45,6 +45,9 @@ func (b *builder) source(s string) error {
 	if isLink(s) {
 		return b.link(strings.TrimSpace(s))
 	}
+	if s == "" { // an unset variable of a script, and not the folder one is in
+		return &importer.Problem{Code: importer.ProblemNoSource, Err: errors.New("source: no name")}
+	}
 	path := filepath.Clean(s)
 	info, err := os.Stat(path)
 	switch {

@@ -26,22 +26,61 @@ func (v *visit) fetch(items []dlx.Item, chosen []int, prefix string) error {
 			return portalProblem(err)
 		}
 	}
+	return v.oneByOne(items, chosen, prefix)
+}
+
+// oneByOne downloads items each by itself. One that is listed and not handed out
+// does not stop the others; when there is none at all, its failure is the import's.
+func (v *visit) oneByOne(items []dlx.Item, chosen []int, prefix string) error {
 	v.begin(len(chosen))
+	var first error
+	came, down := 0, 0
 	for _, i := range chosen {
 		id, name := items[i].ID, itemName(i+1, items[i].Description)
 		data, err := v.download(len(chosen) == 1, func(sink dlx.Sink) error { return v.session.Fetch(v.ctx, id, sink) })
-		if errors.Is(err, dlx.NotFound) { // listed, but not there
-			v.refusedFile(prefix+name, -1, importer.ReasonUnreadable)
+		if err != nil {
+			if down = inARow(down, err); !ofItem(err) || down > 1 {
+				return portalProblem(err)
+			}
+			if first == nil && !errors.Is(err, dlx.NotFound) {
+				first = err
+			}
+			v.refusedFile(prefix+name, -1, importer.ReasonNotGiven)
 			continue
 		}
-		if err != nil {
-			return portalProblem(err)
-		}
+		came, down = came+1, 0
 		if err := v.part(data, prefix, name, len(chosen) == 1); err != nil {
 			return err
 		}
 	}
+	if came == 0 && first != nil {
+		return portalProblem(first)
+	}
 	return nil
+}
+
+// inARow counts items for which the portal failed until patience ended: after the
+// second it is the portal that is down, not the item.
+func inARow(n int, err error) int {
+	if errors.Is(err, dlx.Unavailable) {
+		return n + 1
+	}
+	return 0
+}
+
+// ofItem reports the failure of one item: the portal answered, and does not hand it out.
+func ofItem(err error) bool {
+	var e *dlx.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case dlx.NotFound:
+		return true
+	case dlx.Expired, dlx.Unavailable, dlx.Protocol:
+		return e.Status != 0
+	}
+	return false
 }
 
 // separately reports whether items can be had one by one where all at once failed.
@@ -51,7 +90,7 @@ func separately(err error, items []dlx.Item) bool {
 			return false
 		}
 	}
-	return errors.Is(err, dlx.NotFound) || errors.Is(err, dlx.Protocol)
+	return errors.Is(err, dlx.NotFound) || errors.Is(err, dlx.Protocol) || errors.Is(err, dlx.Unavailable) && ofItem(err)
 }
 
 // itemName is a file name for the item at a position, for people: a document's

@@ -150,11 +150,21 @@ func (v *visit) confirmHost() error {
 	return &importer.Problem{Code: importer.ProblemForeignHost, Host: host}
 }
 
+// useToken takes the token from a person where the link does not show it.
 func (v *visit) useToken() error {
 	if !v.portal.NeedsToken() {
 		return nil
 	}
-	if err := v.portal.UseToken(v.req.Answers["token"]); err != nil {
+	const id = "token"
+	token := v.req.Answers[id]
+	if token == "" && v.hooks.Ask != nil {
+		given, err := v.hooks.Ask(v.ctx, v.portal.Host, []importer.Question{{ID: id, Type: "TOKEN", Format: string(dlx.FormatString)}})
+		if err != nil {
+			return err
+		}
+		token = given[id]
+	}
+	if err := v.portal.UseToken(token); err != nil {
 		return &importer.Problem{Code: importer.ProblemTokenUnknown, Host: v.portal.Host, Err: err}
 	}
 	return nil
@@ -272,11 +282,11 @@ func portalProblem(err error) error {
 	case !errors.As(err, &e):
 		return err
 	}
-	return &importer.Problem{Code: code(e.Kind), Host: e.Host, After: e.RetryAfter, Err: err}
+	return &importer.Problem{Code: code(e), Host: e.Host, After: e.RetryAfter, Err: err}
 }
 
-func code(kind dlx.Kind) importer.ProblemCode {
-	switch kind {
+func code(e *dlx.Error) importer.ProblemCode {
+	switch e.Kind {
 	case dlx.NotDLX:
 		return importer.ProblemNotDLX
 	case dlx.Refused:
@@ -288,6 +298,9 @@ func code(kind dlx.Kind) importer.ProblemCode {
 	case dlx.NotReady:
 		return importer.ProblemPatience
 	case dlx.Insecure:
+		if e.Reason == dlx.BadCertificate {
+			return importer.ProblemCertificate
+		}
 		return importer.ProblemInsecure
 	case dlx.ForeignHost:
 		return importer.ProblemForeignHost
@@ -295,7 +308,9 @@ func code(kind dlx.Kind) importer.ProblemCode {
 		return importer.ProblemAnswer
 	case dlx.TokenUnknown:
 		return importer.ProblemTokenUnknown
-	case dlx.BadLink, dlx.Blocked:
+	case dlx.BadLink:
+		return importer.ProblemBadLink
+	case dlx.Blocked:
 		return importer.ProblemBadSource
 	}
 	return importer.ProblemPortal // Protocol, TooManyRedirects, NotFound

@@ -169,7 +169,7 @@ func TestParts(t *testing.T) {
 		inA = append(inA, "1 CT Thorax.zip!/"+line)
 	}
 	all := append([]string{"1 CT Thorax.zip !container"}, inA...)
-	all = append(all, fmt.Sprintf("2 Befund-Brief\uFFFD.pdf %d", len(pdf)), "3 MR.zip !container", "3 MR.zip!/IMG 1", "4 gone !unreadable",
+	all = append(all, fmt.Sprintf("2 Befund-Brief\uFFFD.pdf %d", len(pdf)), "3 MR.zip !container", "3 MR.zip!/IMG 1", "4 gone !not-given",
 		"5 broken.zip !archive-damaged", "6 0")
 	wantListing(t, must(t, req, Hooks{}), all...)
 
