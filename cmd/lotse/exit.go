@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,9 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(usage.Error()), p.Say("problem.usage.do", nil))
 		return exitUsage
+	case errors.Is(err, context.Canceled):
+		terminal.PrintProblem(w, p, &importer.Problem{Code: importer.ProblemCancelled, Err: err})
+		return exitFailed
 	}
 	_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(err.Error()), p.Say("problem.internal.do", nil))
 	return exitFailed

@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"lotse/dicom"
@@ -42,6 +40,11 @@ func (c *importCmd) Run(s *session) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	file, err := c.receiptFile()
+	if err != nil {
+		return &usageError{err}
+	}
+	defer file.drop()
 	a := app.App{Version: version}
 	hooks := app.Hooks{Source: s.hooks(), Progress: s.term.Progress}
 	if s.term.Interactive() {
@@ -53,28 +56,15 @@ func (c *importCmd) Run(s *session) error {
 		return err
 	}
 	defer rec.Close()
-	return errors.Join(err, c.show(s, rec))
+	return errors.Join(err, file.write(rec.WriteJSON), c.show(s, rec))
 }
 
-// show writes the receipt where it was asked for.
+// show prints the receipt as it was asked for.
 func (c *importCmd) show(s *session, rec *app.Receipt) error {
-	if c.Receipt != "" {
-		if err := writeOwnerOnly(c.Receipt, rec.WriteJSON); err != nil {
-			return err
-		}
-	}
 	if c.JSON {
 		return rec.WriteJSON(s.out)
 	}
 	return printReceipt(s.out, s.phrases, rec)
-}
-
-func writeOwnerOnly(path string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write the receipt: %w", err)
-	}
-	return errors.Join(write(f), f.Sync(), f.Close())
 }
 
 func (c *importCmd) request(s *session) (app.ImportRequest, error) {

@@ -66,6 +66,9 @@ func (a *App) Import(ctx context.Context, req ImportRequest, hooks Hooks) (*Rece
 	}
 	defer pkg.Close()
 	in, err := inspect.Run(ctx, pkg, inspect.Options{Progress: hooks.Progress})
+	if err != nil && ctx.Err() != nil {
+		return nil, &importer.Problem{Code: importer.ProblemCancelled, Err: err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,8 +124,11 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 		return nil, err
 	}
 	spool, err := scratch.New(req.ScratchDir)
-	if err != nil {
+	if errors.Is(err, scratch.ErrFull) {
 		return nil, &importer.Problem{Code: importer.ProblemDiskFull, Err: err}
+	}
+	if err != nil {
+		return nil, &importer.Problem{Code: importer.ProblemScratch, Err: err}
 	}
 	dest := destination(req)
 	findings := append(slices.Clone(in.Findings), mismatches(in.Patients, req.Decision.Patient)...)

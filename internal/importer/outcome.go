@@ -55,7 +55,8 @@ const (
 	ProblemInternal     ProblemCode = "internal"
 	ProblemSomeFailed   ProblemCode = "some-failed"
 	ProblemDiskFull     ProblemCode = "disk-full"
-	ProblemTokenUnknown ProblemCode = "token-unknown" // no token recognisable in the link
+	ProblemScratch      ProblemCode = "no-temporary-file" // the folder for them cannot be written
+	ProblemTokenUnknown ProblemCode = "token-unknown"     // no token recognisable in the link
 	ProblemSeveral      ProblemCode = "several-patients"
 	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
 )

@@ -176,6 +176,9 @@ func (b *builder) closeWithPackage(c io.Closer) { b.opened.closers = append(b.op
 // newScratch returns a scratch file that lives as long as the package.
 func (b *builder) newScratch() (*scratch.File, error) {
 	f, err := scratch.New(b.req.ScratchDir)
+	if err != nil && !full(err) {
+		return nil, &importer.Problem{Code: importer.ProblemScratch, Err: err}
+	}
 	if err != nil {
 		return nil, err
 	}
