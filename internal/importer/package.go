@@ -19,6 +19,14 @@ type Package interface {
 	Open(i int) (io.ReadCloser, error)
 }
 
+// Header is a Package that gives the beginning of a packed file for less than
+// opening it costs.
+type Header interface {
+	// Head reads the first bytes of file i into p and returns how many it got, 0
+	// where opening the file costs no more.
+	Head(i int, p []byte) int
+}
+
 // File is one file of a package.
 type File struct {
 	// Path is the name within the source, '/' between folders, "!/" between an

@@ -26,9 +26,9 @@ type content struct {
 	err    error     // of the source, but io.EOF
 }
 
-// open opens file i and reads its beginning into buf.
-func open(ctx context.Context, pkg importer.Package, i int, buf []byte) (*content, error) {
-	src, err := pkg.Open(i)
+// open opens file i and reads its beginning into buf; known is room for more.
+func open(ctx context.Context, pkg importer.Package, i int, buf, known []byte) (*content, error) {
+	src, err := openFile(pkg, i, known)
 	if err != nil {
 		return nil, err
 	}

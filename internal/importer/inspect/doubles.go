@@ -57,7 +57,7 @@ func (c *collector) settleCollisions() {
 
 // digest goes through the data set of file i.
 func (w *worker) digest(i int) digest {
-	c, err := open(w.ctx, w.pkg, i, w.buf[:])
+	c, err := open(w.ctx, w.pkg, i, w.buf[:], w.known[:])
 	if err != nil {
 		return digest{}
 	}

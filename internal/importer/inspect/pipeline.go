@@ -19,7 +19,7 @@ func inOrder[W, T any](ctx context.Context, workers, n int, newWorker func() W, 
 		out chan T
 	}
 	var wg sync.WaitGroup
-	jobs := make(chan job)
+	jobs := make(chan job, workers) // one waits for each, so that no worker does
 	order := make(chan chan T, workers*ahead)
 	for range min(workers, n) {
 		wg.Go(func() {

@@ -17,6 +17,7 @@ type worker struct {
 	reader  dicom.Reader
 	sniffer *sniffer
 	buf     [headLen]byte
+	known   [knownLen]byte
 }
 
 // seen is what looking at one file came to.
@@ -46,7 +47,7 @@ func (w *worker) look(i int) seen {
 	if f.Refused != "" {
 		return seen{reason: f.Refused, refused: true}
 	}
-	c, err := open(w.ctx, w.pkg, i, w.buf[:])
+	c, err := open(w.ctx, w.pkg, i, w.buf[:], w.known[:])
 	if err != nil {
 		return leftOut(reasonOf(err), "cannot be opened")
 	}

@@ -24,6 +24,14 @@ func (p *packed) file(place int32) importer.File {
 
 func (p *packed) open(place int32) (io.ReadCloser, error) { return p.archive.Open(int(place)) }
 
+// head reads the first bytes of a file where that is cheaper than to open it.
+func (p *packed) head(place int32, b []byte) int {
+	if !p.archive.Packed(int(place)) {
+		return 0
+	}
+	return p.archive.Head(int(place), b)
+}
+
 // archive opens an archive, or says why it cannot be.
 func (b *builder) archive(data blob) (*archive.Archive, importer.ReasonCode, error) {
 	a, err := archive.Open(data, data.size, data.buffer, b.limits.Archive)

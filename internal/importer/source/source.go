@@ -252,6 +252,19 @@ func (o *Opened) Open(i int) (io.ReadCloser, error) {
 	return s.open(r.place)
 }
 
+// Head reads the first bytes of file i into p where that is cheaper than to open
+// it, and returns how many it got, 0 when it did not try.
+func (o *Opened) Head(i int, p []byte) int {
+	r := o.refs[i]
+	s, ok := o.shelves[r.shelf].(interface {
+		head(place int32, p []byte) int
+	})
+	if !ok || o.File(i).Refused != "" {
+		return 0
+	}
+	return s.head(r.place, p)
+}
+
 var errRefused = errors.New("source: file cannot be opened")
 
 // Close ends reading and gives all scratch space back.

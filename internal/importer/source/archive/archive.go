@@ -53,7 +53,7 @@ func (l Limits) orDefaults() Limits {
 }
 
 // LocalBuffer is the read buffer of an open entry for archives in plain files, in bytes.
-const LocalBuffer = 64 << 10
+const LocalBuffer = 256 << 10
 
 // SealedBuffer is the same for archives behind a decrypting reader, which opens
 // whole windows however little is wanted: smaller ones cost several times the work.

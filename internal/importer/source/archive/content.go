@@ -27,6 +27,9 @@ func (a *Archive) Open(i int) (io.ReadCloser, error) {
 	return c, nil
 }
 
+// Packed reports whether reading file i means inflating it.
+func (a *Archive) Packed(i int) bool { return a.entries[i].method == methodDeflate }
+
 // Stored returns the bytes of file i in place; false when they are packed,
 // encrypted, or cannot be opened.
 func (a *Archive) Stored(i int) (*io.SectionReader, bool) {
@@ -41,8 +44,10 @@ func (a *Archive) Stored(i int) (*io.SectionReader, bool) {
 	return section, ok
 }
 
-// headInput is how many packed bytes Head looks at: enough for the tables of a
-// first deflate block and some bytes after them.
+// headInput is how many packed bytes Head looks at, at the least: enough for the
+// tables of a first deflate block and some bytes after them. Packed bytes are few on
+// purpose: an inflater gives nothing before its window of 32 KiB is full, or its
+// input ends.
 const headInput = 1 << 10
 
 // Head reads the first bytes of file i into p, as cheaply as can be, and returns
@@ -59,7 +64,7 @@ func (a *Archive) Head(i int, p []byte) int {
 		n, _ := io.ReadFull(packed, p)
 		return n
 	case methodDeflate:
-		packed = io.LimitReader(packed, headInput)
+		packed = io.LimitReader(packed, int64(max(headInput, len(p)/2)))
 	}
 	in := a.inflate(packed, e)
 	n, _ := io.ReadFull(in.z, p)
@@ -72,6 +77,25 @@ type inflater struct {
 	buf   *bufio.Reader
 	z     io.Reader
 	flate io.ReadCloser // z, where it can be used again
+	ramp  ramp          // what buf reads
+}
+
+// ramp reads little first and whole buffers then: of most files first only the
+// header is wanted.
+type ramp struct {
+	r    io.Reader
+	warm bool
+}
+
+// firstRead is how much of a packed file is read at first, in bytes.
+const firstRead = 16 << 10
+
+func (r *ramp) Read(p []byte) (int, error) {
+	if !r.warm {
+		p = p[:min(len(p), firstRead)]
+		r.warm = true
+	}
+	return r.r.Read(p)
 }
 
 func (a *Archive) inflate(packed io.Reader, e *entry) *inflater {
@@ -83,11 +107,14 @@ func (a *Archive) inflate(packed io.Reader, e *entry) *inflater {
 	}
 	in, ok := a.inflater.Get().(*inflater)
 	if !ok {
-		buf := bufio.NewReaderSize(packed, a.buffer)
-		z := flate.NewReader(buf)
-		return &inflater{buf: buf, z: z, flate: z}
+		in = &inflater{ramp: ramp{r: packed}}
+		in.buf = bufio.NewReaderSize(&in.ramp, a.buffer)
+		in.flate = flate.NewReader(in.buf)
+		in.z = in.flate
+		return in
 	}
-	in.buf.Reset(packed)
+	in.ramp = ramp{r: packed}
+	in.buf.Reset(&in.ramp)
 	if r, ok := in.flate.(flate.Resetter); ok {
 		_ = r.Reset(in.buf, nil) // it never fails
 	}
@@ -96,7 +123,7 @@ func (a *Archive) inflate(packed io.Reader, e *entry) *inflater {
 
 func (a *Archive) release(in *inflater) {
 	if in.flate != nil {
-		in.buf.Reset(nil)
+		in.ramp = ramp{}
 		a.inflater.Put(in)
 	}
 }
