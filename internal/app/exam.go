@@ -53,11 +53,12 @@ func newExam(pkg importer.Package, in *importer.Inspection, d *importer.Decision
 }
 
 // addDocuments makes DICOM objects of the documents. One that cannot become one is
-// left out with the reason.
+// left out with the reason, and so is one that is there a second time.
 func (x *exam) addDocuments(docs []importer.Document, d *importer.Decision) error {
+	made := make(map[string]bool, len(docs))
 	for n, doc := range docs {
 		open := func() (io.ReadCloser, error) { return x.pkg.Open(int(doc.Item)) }
-		made, err := adjust.Convert(doc, open, x.pkg.File(int(doc.Item)).Size, d, x.studyOf(doc), n+1)
+		object, err := adjust.Convert(doc, open, x.pkg.File(int(doc.Item)).Size, d, x.studyOf(doc), n+1)
 		if err != nil {
 			left := importer.LeftOut{Item: doc.Item, Reason: importer.ReasonDocumentUnfit, Detail: err.Error()}
 			var file *importer.OpenError
@@ -67,7 +68,13 @@ func (x *exam) addDocuments(docs []importer.Document, d *importer.Decision) erro
 			x.unfit = append(x.unfit, left)
 			continue
 		}
-		x.refs = append(x.refs, ref{study: made.Study, series: made.Series, made: made, item: doc.Item})
+		content := object.Study + " " + object.Digest
+		if made[content] {
+			x.unfit = append(x.unfit, importer.LeftOut{Item: doc.Item, Reason: importer.ReasonDuplicate})
+			continue
+		}
+		made[content] = true
+		x.refs = append(x.refs, ref{study: object.Study, series: object.Series, made: object, item: doc.Item})
 	}
 	return nil
 }

@@ -68,3 +68,19 @@ func TestEmptySource(t *testing.T) {
 	}
 	lotseIn(t.Context(), t, dir, "import", "", "--to", "dir:"+dir+"/out").want(t, 2).twoSentences(t)
 }
+
+// The same medium twice is one exam: nothing is delivered twice, documents neither.
+func TestSameMediumTwice(t *testing.T) {
+	zip, dir := samples.File(t, "dlx-demo/patcd.zip"), t.TempDir()
+	rec := lotse(t, "import", zip, zip, "--to", "dir:"+dir, "--json").want(t, 0).receipt(t)
+	if rec.Totals.CameIn != 12 || rec.Totals.Delivered != 5 || len(filesBelow(t, dir)) != 5 {
+		t.Errorf("%+v", rec.Totals)
+	}
+	sent := map[string]bool{}
+	for _, it := range rec.Items {
+		if it.Fate == "delivered" && sent[it.Instance] {
+			t.Errorf("%s was delivered twice", it.Path)
+		}
+		sent[it.Instance] = it.Fate == "delivered"
+	}
+}
