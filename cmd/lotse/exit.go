@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
@@ -53,6 +54,22 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 	}
 	_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(err.Error()), p.Say("problem.internal.do", nil))
 	return exitFailed
+}
+
+// withoutValues takes what was typed out of an error of the parser: it may be a
+// link, an answer or a name in the wrong place.
+func withoutValues(err error) error {
+	const argument, suggestion = "unexpected argument", ", did you mean "
+	text := err.Error()
+	if strings.HasPrefix(text, argument) {
+		hint := ""
+		if at := strings.LastIndex(text, suggestion); at >= 0 {
+			hint = text[at:]
+		}
+		return errors.New(argument + hint)
+	}
+	text, _, _ = strings.Cut(text, " but got ")
+	return errors.New(text)
 }
 
 func codeOf(code importer.ProblemCode) int {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lotse/dicom"
+	"lotse/dlx"
 	"lotse/internal/app"
 	"lotse/internal/importer"
 	"lotse/internal/importer/deliver"
@@ -18,7 +19,7 @@ type importCmd struct {
 
 	PatientID        *string  `help:"Local patient ID." group:"Local patient"`
 	PatientName      *string  `help:"Local name as Family^Given." group:"Local patient"`
-	PatientBirthDate *string  `help:"Local birth date, YYYYMMDD or 1970-01-31." group:"Local patient"`
+	PatientBirthDate *string  `help:"Local birth date, e.g. 1970-01-31." group:"Local patient"`
 	PatientSex       *string  `help:"M, F or O." group:"Local patient"`
 	Issuer           *string  `help:"Issuer of the local patient ID." group:"Local patient"`
 	Accession        *string  `help:"Accession number of the local import order." group:"Local patient"`
@@ -88,13 +89,17 @@ func (c *importCmd) request(s *session) (app.ImportRequest, error) {
 	return req, err
 }
 
-// compactDate turns 1970-01-31 into the 19700131 of DICOM; anything else is left
-// for validation.
+// compactDate turns a date as people write it, 1970-01-31 or 31.01.1970, into the
+// 19700131 of DICOM; anything else is left for validation.
 func compactDate(s *string) *string {
-	if s == nil || len(*s) != 10 || (*s)[4] != '-' || (*s)[7] != '-' {
+	if s == nil {
 		return s
 	}
-	d := strings.ReplaceAll(*s, "-", "")
+	date, err := dlx.ParseDate(*s)
+	if err != nil {
+		return s
+	}
+	d := string(date)
 	return &d
 }
 

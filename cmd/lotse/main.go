@@ -62,7 +62,7 @@ func run(args []string, in *os.File, out, errw io.Writer) int {
 		p = phrase.For(c.Lang)
 	}
 	if err != nil {
-		return explain(errw, p, &usageError{err})
+		return explain(errw, p, &usageError{withoutValues(err)})
 	}
 	s := &session{ctx: ctx, in: in, out: out, err: errw, phrases: p, term: terminal.New(in, errw, p)}
 	return explain(errw, p, parsed.Run(s))

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,4 +84,27 @@ func TestSameMediumTwice(t *testing.T) {
 		}
 		sent[it.Instance] = it.Fate == "delivered"
 	}
+}
+
+// What was typed in the wrong place may be a secret and is not repeated.
+func TestUsageKeepsSecrets(t *testing.T) {
+	for _, args := range [][]string{
+		{"https://portal.example/view?token=SECRET"}, {"echo", "dicom://A@b:1", "SECRET, did"}, {"import", "a", "--answer", "SECRET"},
+		{"import", "a", "--same-patient=SECRET"}, {"import", "a", "--birth-dat=SECRET"}, {"import", "a", "--to", "dir:b", "--set", "SECRET"},
+	} {
+		if r := lotse(t, args...).want(t, 2).twoSentences(t); strings.Contains(strings.ToUpper(r.out+r.err), "SECRET") {
+			t.Errorf("%v: %s", args, r.err)
+		}
+	}
+}
+
+func TestBirthDateAsPeopleWriteIt(t *testing.T) {
+	zip := samples.File(t, "dlx-demo/patcd.zip")
+	for _, date := range []string{"31.1.1970", "1970-01-31", "19700131"} {
+		rec := lotse(t, "import", zip, "--dry-run", "--json", "--patient-id", "1", "--patient-birth-date", date).want(t, 0).receipt(t)
+		if !strings.Contains(fmt.Sprint(rec.Items[1].Changes), "19700131") {
+			t.Errorf("%s: %v", date, rec.Items[1].Changes)
+		}
+	}
+	lotse(t, "import", zip, "--dry-run", "--patient-id", "1", "--patient-birth-date", "31.2.1970").want(t, 2).twoSentences(t)
 }
