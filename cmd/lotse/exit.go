@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"lotse/dicom"
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
 	"lotse/internal/phrase"
@@ -45,6 +46,9 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 	case errors.As(err, &value):
 		_, _ = fmt.Fprintf(w, "%s\n%s\n", p.Say("invalid."+string(value.Rule), map[string]any{"Keyword": value.Keyword, "Limit": value.Limit}), p.Say("problem.usage.do", nil))
 		return exitUsage
+	case errors.Is(err, dicom.ErrNotDICOM):
+		_, _ = fmt.Fprintf(w, "%s\n%s\n", p.Say("dump.not-dicom", nil), p.Say("dump.not-dicom.do", nil))
+		return exitFailed
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(usage.Error()), p.Say("problem.usage.do", nil))
 		return exitUsage
