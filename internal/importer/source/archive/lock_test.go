@@ -429,3 +429,18 @@ func BenchmarkDecipher(b *testing.B) {
 		}
 	})
 }
+
+// An encrypted entry without content agrees with every 256th password: that alone
+// must not open an archive.
+func TestEmptyEntryDoesNotVouch(t *testing.T) {
+	b := locked(t, map[string]string{"empty": "", "text": "a text that only the right password gives"}, "zip", "-q", "-Psecret")
+	a := open(t, b)
+	for n := range 1500 {
+		if wrong := fmt.Sprint("wrong", n); a.Unlock(wrong) {
+			t.Fatalf("%q opens it", wrong)
+		}
+	}
+	if !a.Unlock("secret") {
+		t.Error("the right password does not open it")
+	}
+}

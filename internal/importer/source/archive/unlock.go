@@ -110,24 +110,28 @@ func (a *Archive) sample() []int {
 // long enough, one that agrees will do. Traditional encryption has one byte, so that
 // an entry is read to its checksum; where what was read is damaged, several have to agree.
 func (a *Archive) opens(indices []int) bool {
-	agree, tried := 0, 0
+	agree, tried, empty := 0, 0, 0
 	for _, i := range indices {
+		e := &a.entries[i]
+		if e.size == 0 && e.encryption == pkware {
+			empty++ // whatever agrees with it, by chance or not, it tells nothing
+			continue
+		}
 		if _, err := a.packed(i); err != nil {
 			continue
 		}
-		e := &a.entries[i]
 		if e.encryption != pkware {
 			return true
 		}
 		agree++
-		if e.size > 0 && tried < trialCount {
+		if tried < trialCount {
 			tried++
 			if a.trial(i) {
 				return true
 			}
 		}
 	}
-	return agree >= enough || agree > 0 && tried == 0
+	return agree >= enough || empty == len(indices)
 }
 
 // trial reads the beginning of file i, if it is small all of it, and reports
