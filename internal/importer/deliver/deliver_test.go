@@ -190,7 +190,7 @@ func TestStatuses(t *testing.T) {
 			if resources.Add(1) < 4 {
 				return 0xA700
 			}
-		case "1.2.3.4.5":
+		case "1.2.3.4.5", "1.2.3.4.6":
 			return 0xA701
 		}
 		return dimse.Success
@@ -206,7 +206,8 @@ func TestStatuses(t *testing.T) {
 		fate   importer.Fate
 		reason FailureCode
 		sent   int
-	}{1: {importer.Warned, "", 1}, 2: {importer.Failed, FailureRefused, 1}, 3: {importer.Delivered, "", 4}, 4: {importer.Failed, FailureResources, 6}}
+	}{1: {importer.Warned, "", 1}, 2: {importer.Failed, FailureRefused, 1}, 3: {importer.Delivered, "", 4}, 4: {importer.Failed, FailureResources, 6},
+		5: {importer.Failed, FailureResources, 2}}
 	for _, res := range r.list {
 		w, ok := want[res.Index]
 		if !ok {
@@ -216,7 +217,7 @@ func TestStatuses(t *testing.T) {
 			t.Errorf("object %d: %s %s sent %d, want %+v", res.Index, res.Fate, res.Reason, res.Sent, w)
 		}
 	}
-	if len(r.list) != 8 || len(waits) != 3+5 || waits[0] != time.Second || waits[1] != 2*time.Second {
+	if len(r.list) != 8 || len(waits) != 3+5+1 || waits[0] != time.Second || waits[1] != 2*time.Second {
 		t.Errorf("%d results, waits %v", len(r.list), waits)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lotse/dimse"
@@ -19,7 +20,9 @@ type Options struct {
 	// Reopen is how often in a row an association is opened again without a single
 	// object getting through; default 4. The waits between are 1 s, 2 s, 4 s …
 	Reopen int
-	// Resources is how often in a row A7xx is waited out; default 6.
+	// Resources is how often in a row A7xx is waited out; default 6. When that was in
+	// vain, it is once for each of the next objects, until one that waited is taken:
+	// some destinations say A7xx of objects that they cannot read.
 	Resources int
 	// Wait waits for d or until ctx ends; tests replace it.
 	Wait func(ctx context.Context, d time.Duration) error
@@ -58,6 +61,11 @@ type Node struct {
 	cfg    dimse.Config
 	opts   Options
 	chunks *chunks
+	// reached: the destination answered last time. One that was never reached, or was
+	// given up, is more likely a wrong address than one that comes back.
+	reached atomic.Bool
+	// exhausted: A7xx was waited out in vain last time.
+	exhausted atomic.Bool
 }
 
 // NewNode returns the destination at a.

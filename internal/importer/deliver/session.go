@@ -24,7 +24,6 @@ type session struct {
 
 	pending []int       // not yet reported, in order
 	sent    map[int]int // how often an object was on the wire
-	opened  bool        // the destination was reached once
 	fails   int         // openings in a row without an object getting through
 	waits   int         // A7xx in a row
 }
@@ -41,7 +40,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 		a, err := dimse.Dial(ctx, s.node.addr.HostPort, s.node.cfg, s.contexts)
 		if err == nil {
-			s.opened = true
+			s.node.reached.Store(true)
 			err = s.send(ctx, a)
 		}
 		var stop *stopError
@@ -55,6 +54,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 		s.fails++
 		if !dimse.Temporary(err) || s.fails > s.patience() {
+			s.node.reached.Store(false)
 			return s.giveUp(FailureOffline, s.node.problem(err))
 		}
 		if err := s.node.opts.Wait(ctx, backoff(s.fails)); err != nil {
@@ -64,10 +64,9 @@ func (s *session) run(ctx context.Context) error {
 	return nil
 }
 
-// patience is how often to try again: a destination that was never reached is more
-// likely a wrong address than one that comes back.
+// patience is how often to try again to open an association.
 func (s *session) patience() int {
-	if !s.opened {
+	if !s.node.reached.Load() {
 		return 1
 	}
 	return s.node.opts.Reopen
@@ -195,6 +194,9 @@ func (s *session) store(ctx context.Context, a *dimse.Association, st *stream) (
 	default:
 		r.Fate, r.Reason = importer.Failed, FailureRefused
 	}
+	if s.waits > 0 {
+		s.node.exhausted.Store(false)
+	}
 	s.waits = 0
 	return false, s.done(r)
 }
@@ -202,9 +204,14 @@ func (s *session) store(ctx context.Context, a *dimse.Association, st *stream) (
 // outOfResources pauses before the object is sent again; after too many pauses in
 // a row the object has failed.
 func (s *session) outOfResources(ctx context.Context, r Result) (again bool, err error) {
+	limit := s.node.opts.Resources
+	if s.node.exhausted.Load() {
+		limit = 1
+	}
 	s.waits++
-	if s.waits > s.node.opts.Resources {
+	if s.waits > limit {
 		s.waits = 0
+		s.node.exhausted.Store(true)
 		r.Fate, r.Reason = importer.Failed, FailureResources
 		return false, s.done(r)
 	}
