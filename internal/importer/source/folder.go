@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -23,8 +24,11 @@ type folder struct {
 type folderFile struct {
 	path    string // from the root, as the disk writes it
 	size    int64
+	written int64 // when it was changed last, in nanoseconds, as far as it could be opened
 	refused importer.ReasonCode
 }
+
+var errChanged = errors.New("the file has changed since it was listed")
 
 func (f *folder) file(place int32) importer.File {
 	file := f.files[place]
@@ -38,7 +42,21 @@ func (f *folder) open(place int32) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, &importer.OpenError{Reason: importer.ReasonUnreadable, Err: bare(err)}
 	}
+	if data.size != f.files[place].size || written(file) != f.files[place].written {
+		_ = file.Close()
+		return nil, &importer.OpenError{Reason: importer.ReasonUnreadable, Err: errChanged}
+	}
 	return &content{SectionReader: data.section(), closer: file}, nil
+}
+
+// written is when a file was changed last: what is delivered must be what was
+// inspected, and of the patient that was decided on.
+func written(f *os.File) int64 {
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	return info.ModTime().UnixNano()
 }
 
 func (f *folder) openPath(path string) (*os.File, blob, error) {
@@ -131,7 +149,7 @@ func (w *walk) put(path string, size int64, refused importer.ReasonCode) error {
 	if !w.room(1) {
 		return badSource(errTooMany)
 	}
-	w.folder.files = append(w.folder.files, folderFile{path, size, refused})
+	w.folder.files = append(w.folder.files, folderFile{path: path, size: size, refused: refused})
 	w.add(w.shelf, int32(len(w.folder.files)-1))
 	return nil
 }
@@ -155,10 +173,14 @@ func (w *walk) regular(path string) error {
 	if !w.fits(data.size) {
 		return w.put(path, data.size, importer.ReasonTooLarge)
 	}
-	if err := w.put(path, data.size, ""); err != nil || dlx.Sniff(head) != dlx.ZIP {
+	if err := w.put(path, data.size, ""); err != nil {
 		return err
 	}
 	place := len(w.folder.files) - 1
+	w.folder.files[place].written = written(f)
+	if dlx.Sniff(head) != dlx.ZIP {
+		return nil
+	}
 	open := func() (blob, importer.ReasonCode, error) {
 		if w.kept >= maxKept {
 			return blob{}, importer.ReasonTooLarge, nil

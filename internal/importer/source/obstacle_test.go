@@ -2,10 +2,14 @@ package source
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lotse/dlx"
 	"lotse/dlx/dlxtest"
@@ -72,5 +76,31 @@ func TestSourceThatIsNone(t *testing.T) {
 	fails(t, importer.ProblemNoSource, Request{Sources: []string{""}}, Hooks{})
 	for _, link := range []string{"https://user:secret@localhost/x", "https://" + strings.Repeat("a", 5000) + "/"} {
 		fails(t, importer.ProblemBadLink, Request{Sources: []string{link}}, Hooks{})
+	}
+}
+
+// What is delivered must be what was inspected: a file of a folder that becomes
+// another one in between is not opened any more.
+func TestFileChangesMeanwhile(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"same", "grown", "replaced"} {
+		write(t, filepath.Join(dir, name), "%PDF-1.4")
+	}
+	o := must(t, Request{Sources: []string{dir}}, Hooks{})
+	write(t, filepath.Join(dir, "grown"), "%PDF-1.4 and more")
+	later := time.Now().Add(time.Minute)
+	if err := os.Chtimes(write(t, filepath.Join(dir, "replaced"), "%PDF-1.5"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	for i := range o.Len() {
+		r, err := o.Open(i)
+		var refused *importer.OpenError
+		same := strings.HasSuffix(o.File(i).Path, "same")
+		if same == errors.As(err, &refused) {
+			t.Errorf("%s: %v", o.File(i).Path, err)
+		}
+		if err == nil {
+			_ = r.Close()
+		}
 	}
 }
