@@ -42,10 +42,10 @@ type File struct {
 // Origin says where a package came from and how it counts in the trail that an
 // adjustment leaves.
 type Origin struct {
-	Kind OriginKind
+	Kind OriginKind `json:"kind"`
 	// Label names the origin for people: a file name, or the host of a portal
 	// (punycode); never the path or query of a link.
-	Label string
+	Label string `json:"label"`
 }
 
 // OriginKind is the kind of a source.
