@@ -77,6 +77,9 @@ func (c *demoCmd) show(s *session, exam *synth.Demo, portal *demo.Portal, pacs *
 	_, _ = fmt.Fprintln(s.out)
 	say("demo.stored", map[string]any{"Count": pacs.Stored(), "Folder": pacs.Folder})
 	if c.Once {
+		if c.Keep == "" {
+			say("demo.done", nil)
+		}
 		return nil
 	}
 	say("demo.running", nil)

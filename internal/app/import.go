@@ -131,7 +131,7 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 		return nil, &importer.Problem{Code: importer.ProblemScratch, Err: err}
 	}
 	dest := destination(req)
-	findings := append(slices.Clone(in.Findings), mismatches(in.Patients, req.Decision.Patient)...)
+	findings := append(append([]importer.Finding{}, in.Findings...), mismatches(in.Patients, req.Decision.Patient)...)
 	rec := &Receipt{Receipt: receipt.New(receipt.Head{Version: a.Version, DryRun: req.DryRun, Started: req.Decision.At,
 		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
 	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, total: exam.declared(), objects: exam.Len()}
