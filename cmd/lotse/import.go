@@ -47,7 +47,7 @@ func (c *importCmd) Run(s *session) error {
 	}
 	defer file.drop()
 	a := app.App{Version: version}
-	hooks := app.Hooks{Source: s.hooks(), Progress: s.term.Progress}
+	hooks := app.Hooks{Source: s.hooks(), Progress: s.term.Progress, Say: func(key string) string { return s.phrases.Say(key, nil) }}
 	if s.term.Interactive() {
 		hooks.Inspected = s.inspected(s.err)
 	}

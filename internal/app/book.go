@@ -13,6 +13,7 @@ type book struct {
 	rec      *Receipt
 	pkg      importer.Package
 	progress func(importer.Progress)
+	say      func(key string) string // nil: nothing is said
 	total    int64
 	done     int64
 	objects  int
@@ -23,7 +24,7 @@ func (b *book) leftOut(list []importer.LeftOut) error {
 	for _, l := range sortedByItem(list) {
 		f := b.pkg.File(int(l.Item))
 		err := b.rec.Add(receipt.Item{Item: int(l.Item), Path: f.Path, Kind: importer.KindLeftOut, Size: f.Size,
-			Fate: importer.LeftAside, Reason: string(l.Reason), Detail: l.Detail})
+			Fate: importer.LeftAside, Reason: string(l.Reason), Sentence: b.sentence("reason.", string(l.Reason)), Detail: l.Detail})
 		if err != nil {
 			return err
 		}
@@ -53,7 +54,7 @@ func (b *book) notChosen(patients []*importer.Patient) error {
 func (b *book) enter(r deliver.Result) error {
 	f := b.pkg.File(int(r.Object.Item))
 	it := receipt.Item{Item: int(r.Object.Item), Path: f.Path, Kind: importer.KindInstance, Size: f.Size, Fate: r.Fate,
-		Reason: string(r.Reason), Comment: r.Comment, Sent: r.Sent, SOPClass: r.Object.SOPClass, SOPInstance: r.Object.SOPInstance,
+		Reason: string(r.Reason), Sentence: b.sentence("failure.", string(r.Reason)), Comment: r.Comment, Sent: r.Sent, SOPClass: r.Object.SOPClass, SOPInstance: r.Object.SOPInstance,
 		Study: r.Object.Study, Series: r.Object.Series, TransferSyntax: r.Syntax, Bytes: r.Bytes, Digest: r.Digest,
 		PixelBefore: r.PixelBefore, PixelAfter: r.PixelAfter, Changes: r.Changes, Findings: r.Findings}
 	if r.Object.Document {
@@ -69,6 +70,14 @@ func (b *book) enter(r deliver.Result) error {
 	b.entered++
 	b.show()
 	return b.rec.Add(it)
+}
+
+// sentence puts a reason into words.
+func (b *book) sentence(kind, code string) string {
+	if b.say == nil || code == "" {
+		return ""
+	}
+	return b.say(kind + code)
 }
 
 func (b *book) show() {

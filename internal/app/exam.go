@@ -151,6 +151,9 @@ func (x *exam) Render(_ context.Context, i int, rd *dicom.Reader, w io.Writer, f
 	}
 	rendered := deliver.Rendered{Bytes: out.Written, Digest: hex.EncodeToString(out.Digest[:]),
 		Changes: adj.Changes, Findings: adj.Findings}
+	if r.made != nil {
+		rendered.Digest = r.made.Digest // of the document as it came
+	}
 	if out.PixelBytes > 0 {
 		// One buffer is hashed and handed on, so before and after are one digest.
 		rendered.PixelBefore = hex.EncodeToString(out.Pixel[:])

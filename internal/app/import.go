@@ -49,6 +49,9 @@ type Hooks struct {
 	Source    source.Hooks
 	Progress  func(importer.Progress)
 	Inspected func(*importer.Inspection, importer.Package)
+	// Say puts a reason into words for the receipt: "reason.<code>" of what is left
+	// out, "failure.<code>" of what failed.
+	Say func(key string) string
 }
 
 // Import carries one import out. The receipt is complete whenever it is not nil,
@@ -134,7 +137,7 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 	findings := append(append([]importer.Finding{}, in.Findings...), mismatches(in.Patients, req.Decision.Patient)...)
 	rec := &Receipt{Receipt: receipt.New(receipt.Head{Version: a.Version, DryRun: req.DryRun, Started: req.Decision.At,
 		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
-	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, total: exam.declared(), objects: exam.Len()}
+	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, say: hooks.Say, total: exam.declared(), objects: exam.Len()}
 	if err := errors.Join(b.leftOut(in.LeftOut), b.notChosen(others), b.unfit(exam.unfit)); err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}

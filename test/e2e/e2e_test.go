@@ -87,13 +87,13 @@ type receipt struct {
 		Code string `json:"code"`
 	} `json:"findings"`
 	Items []struct {
-		Path, Kind, Fate, Reason string
-		Instance                 string `json:"sop_instance_uid"`
-		Class                    string `json:"sop_class_uid"`
-		Digest                   string `json:"source_sha256"`
-		Before                   string `json:"pixel_sha256_before"`
-		After                    string `json:"pixel_sha256_after"`
-		Changes                  []struct{ Path, Name, Old, New string }
+		Path, Kind, Fate, Reason, Sentence string
+		Instance                           string `json:"sop_instance_uid"`
+		Class                              string `json:"sop_class_uid"`
+		Digest                             string `json:"source_sha256"`
+		Before                             string `json:"pixel_sha256_before"`
+		After                              string `json:"pixel_sha256_after"`
+		Changes                            []struct{ Path, Name, Old, New string }
 	}
 }
 

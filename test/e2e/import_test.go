@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -98,10 +99,13 @@ func TestLinkToStoreSCP(t *testing.T) {
 	if rec.Totals.Delivered != 5 || rec.Totals.CameIn != 6 && rec.Totals.CameIn != 7 {
 		t.Errorf("totals %+v", rec.Totals)
 	}
+	documents := documentDigests(t)
 	for _, it := range rec.Items {
 		switch {
-		case it.Fate != "delivered" && it.Reason == "":
-			t.Errorf("%s: %s without a reason", it.Path, it.Fate)
+		case it.Fate != "delivered" && (it.Reason == "" || it.Sentence == "" || strings.HasPrefix(it.Sentence, "reason.")):
+			t.Errorf("%s: %s without a reason in words: %q %q", it.Path, it.Fate, it.Reason, it.Sentence)
+		case it.Kind == "document" && it.Digest != documents[path.Base(it.Path)]:
+			t.Errorf("%s: digest %s is not the one of the document", it.Path, it.Digest)
 		case it.Kind == "instance" && (it.Before == "" || it.Before != it.After || len(it.Changes) == 0 || it.Digest == ""):
 			t.Errorf("%s: %+v", it.Path, it)
 		}
@@ -111,6 +115,18 @@ func TestLinkToStoreSCP(t *testing.T) {
 			t.Logf("dciodvfy %s:\n%s", filepath.Base(f), out)
 		}
 	}
+}
+
+// documentDigests are the SHA-256 of the documents on the demonstration medium.
+func documentDigests(t *testing.T) map[string]string {
+	t.Helper()
+	dir := t.TempDir()
+	peer.Run(t, "unzip", "-q", samples.File(t, "dlx-demo/patcd.zip"), "-d", dir)
+	out := map[string]string{}
+	for _, f := range filesBelow(t, filepath.Join(dir, "IHE_PDI")) {
+		out[filepath.Base(f)] = digest(t, f)
+	}
+	return out
 }
 
 func TestLinkToOrthanc(t *testing.T) {
