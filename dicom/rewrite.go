@@ -23,6 +23,9 @@ type Rewrite struct {
 	File bool
 	// KeepTrailing copies bytes behind the last element, too.
 	KeepTrailing bool
+	// Even pads top-level values of odd length, which PS3.5 §7.1.1 forbids but some
+	// files have, so that the data set can go over a network (PS3.8 §9.3.5.1).
+	Even bool
 }
 
 // Rewritten is what a copy came to. Digests are SHA-256; Pixel is over the value
@@ -247,6 +250,9 @@ func (c *copier) absent(edits []Edit) error {
 // small writes one element that is in memory.
 func (c *copier) small(e Element, edits []Edit) error {
 	untouched := len(edits) == 0 && !c.anew
+	if c.rw.Even && untouched && e.form == plain && len(e.raw)&1 == 1 {
+		e.value, e.made, untouched = e.Bytes(), true, false
+	}
 	if untouched {
 		c.buf = append(c.buf, e.raw...)
 		if e.Tag != SpecificCharacterSet && e.Tag != pixelRepresentation {

@@ -28,6 +28,9 @@ func (c *copier) large(edits []Edit, gone bool) error {
 		return c.raw(h, c.rest)
 	}
 	c.unused(edits...)
+	if c.rw.Even && top && h.kind == leaf && h.length&1 == 1 {
+		return c.padded(h)
+	}
 	if !c.anew {
 		return c.raw(h, c.tap(h, top))
 	}
@@ -37,6 +40,19 @@ func (c *copier) large(edits []Edit, gone bool) error {
 	e := Element{Tag: h.tag, VR: h.vr, enc: h.enc}
 	c.buf = c.w.header(c.buf, h.tag, c.w.resolve(&e), h.length)
 	return c.turned(h, c.tap(h, top))
+}
+
+// padded copies a large value of odd length and makes it even. The padding is not
+// in the digest.
+func (c *copier) padded(h token) error {
+	e := Element{Tag: h.tag, VR: h.vr, enc: h.enc}
+	vr := c.w.resolve(&e)
+	c.buf = c.w.header(c.buf, h.tag, vr, h.length+1)
+	if err := c.turned(h, c.tap(h, true)); err != nil {
+		return err
+	}
+	c.buf = append(c.buf, vr.padding())
+	return nil
 }
 
 // turned copies the value of h in the byte order to write.

@@ -145,7 +145,7 @@ func (x *exam) Render(_ context.Context, i int, rd *dicom.Reader, w io.Writer, f
 	if err != nil {
 		return deliver.Rendered{}, err
 	}
-	out, err := rd.Rewrite(w, dicom.Rewrite{Edits: adj.Edits, Syntax: form.TransferSyntax, File: form.File})
+	out, err := rd.Rewrite(w, dicom.Rewrite{Edits: adj.Edits, Syntax: form.TransferSyntax, File: form.File, Even: !form.File})
 	if err == nil && len(out.Unused) > 0 {
 		err = fmt.Errorf("%d planned edits found no place", len(out.Unused))
 	}

@@ -82,7 +82,7 @@ type Patient struct {
 }
 
 // DigestsExplained goes into every receipt.
-const DigestsExplained = "source_sha256 of a DICOM object is SHA-256 over the two SHA-256 digests of (1) all bytes but the value of the pixel data and (2) the value of the pixel data; of any other file over its bytes. pixel_sha256 is over the value of the pixel data, encapsulated ones with the headers of their fragments."
+const DigestsExplained = "source_sha256 of a DICOM object is SHA-256 over the two SHA-256 digests of (1) all bytes but the value of the pixel data and (2) the value of the pixel data; of any other file over its bytes. pixel_sha256 is over the value of the pixel data, encapsulated ones with the headers of their fragments; a byte that pads a value of odd length for the network is not in it."
 
 // Spool holds the items until the receipt is written.
 type Spool interface {
