@@ -1,4 +1,4 @@
-// Bench measures what an import costs, against the ways people go without Lotse and
+// Command bench measures what an import costs, against the ways people go without Lotse and
 // against the least that the same machine could need. See docs/performance.md.
 //
 //	scripts/bench [-rounds 5] [-slices 1000] [-only lotse,user,expert] [-json]
