@@ -13,8 +13,9 @@ setup:
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/lotse ./cmd/lotse
 
+# At a terminal, portal and archive keep running to try things; a script gets its prompt back.
 demo: build
-	bin/lotse demo
+	bin/lotse demo $$([ -t 0 ] || echo --once)
 
 # Everything, in this order; FUZZTIME (10s) is for each fuzz target.
 test:
