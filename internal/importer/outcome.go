@@ -43,6 +43,8 @@ const (
 	ProblemPortal       ProblemCode = "portal-protocol"  // answers we cannot understand
 	ProblemAnswer       ProblemCode = "bad-answer"       // a date that is none …
 	ProblemQuestion     ProblemCode = "question-open"    // an answer is missing
+	ProblemChoice       ProblemCode = "choice-open"      // several exams, and none chosen
+	ProblemBlocked      ProblemCode = "not-permitted"    // an address that may not be reached
 	ProblemNoSource     ProblemCode = "no-source"        // file or folder not found
 	ProblemBadSource    ProblemCode = "bad-source"       // cannot be opened as what it is
 	ProblemNoQR         ProblemCode = "no-qr-code"       // picture without a link
@@ -66,7 +68,8 @@ const (
 type Problem struct {
 	Code      ProblemCode
 	Host      string        // portal or destination concerned, punycode
-	Questions []Question    // with ProblemQuestion
+	Questions []Question    // what to ask, with ProblemQuestion, ProblemAnswer, ProblemRefused and ProblemTokenUnknown
+	Listed    []Listed      // what to choose from, with ProblemChoice
 	After     time.Duration // when trying again makes sense, 0 when not by itself
 	Err       error
 }
@@ -80,6 +83,12 @@ func (p *Problem) Error() string {
 
 // Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Err }
+
+// Asks reports whether a person's answer is what lets the import go on: an answer to
+// Questions, a choice from Listed, or the consent to Host.
+func (p *Problem) Asks() bool {
+	return len(p.Questions) > 0 || p.Code == ProblemChoice || p.Code == ProblemForeignHost
+}
 
 // Temporary reports whether trying again later may help.
 func (p *Problem) Temporary() bool {

@@ -9,13 +9,13 @@ import (
 
 	"github.com/rivo/uniseg"
 
-	"lotse/internal/importer/source"
+	"lotse/internal/importer"
 )
 
 // Choose shows what a link gives as a numbered list and returns the positions, from
 // 0, of what the person chose, in order. All is chosen where there is no choice, and
 // where nobody can be asked. Its error is a *importer.Problem: cancelled.
-func (t *Terminal) Choose(ctx context.Context, listed []source.Listed) ([]int, error) {
+func (t *Terminal) Choose(ctx context.Context, listed []importer.Listed) ([]int, error) {
 	if !t.interactive || len(listed) < 2 {
 		return upTo(len(listed)), nil
 	}
@@ -35,8 +35,8 @@ func (t *Terminal) Choose(ctx context.Context, listed []source.Listed) ([]int, e
 
 // list is the numbered list: date, modality, description, number of files, and the
 // patient where it is not the same one everywhere.
-func (t *Terminal) list(listed []source.Listed) string {
-	several := slices.ContainsFunc(listed, func(l source.Listed) bool { return l.PatientName != listed[0].PatientName })
+func (t *Terminal) list(listed []importer.Listed) string {
+	several := slices.ContainsFunc(listed, func(l importer.Listed) bool { return l.PatientName != listed[0].PatientName })
 	rows := make([][]string, len(listed))
 	for i, l := range listed {
 		files, patient := "", ""

@@ -15,7 +15,7 @@ import (
 func TestMethodsAreHooks(t *testing.T) {
 	tm := New(nil, &bytes.Buffer{}, phrase.For("en"))
 	hooks := source.Hooks{Ask: tm.Ask, Retry: tm.Retry, Choose: tm.Choose, ConfirmHost: tm.ConfirmHost, Progress: tm.Progress}
-	if chosen, err := hooks.Choose(t.Context(), make([]source.Listed, 3)); err != nil || !slices.Equal(chosen, []int{0, 1, 2}) {
+	if chosen, err := hooks.Choose(t.Context(), make([]importer.Listed, 3)); err != nil || !slices.Equal(chosen, []int{0, 1, 2}) {
 		t.Errorf("without a terminal %v, %v are chosen", chosen, err)
 	}
 	if hooks.Retry(t.Context(), &importer.Problem{Code: importer.ProblemRefused}) {
@@ -23,7 +23,7 @@ func TestMethodsAreHooks(t *testing.T) {
 	}
 }
 
-var exams = []source.Listed{
+var exams = []importer.Listed{
 	{Date: "20260131", Modalities: []string{"CT"}, Description: "Thorax mit Kontrastmittel", PatientName: "Mustermann,Max", Files: 1234},
 	{Date: "20251224", Modalities: []string{"MR", "SR"}, Description: "Knie \x1b[31mrechts\u202e", PatientName: "Mustermann,Max", Files: 1},
 	{Description: "Befund", PatientName: "Mustermann,Max", Files: -1},
@@ -34,7 +34,7 @@ var exams = []source.Listed{
 func TestListsInBothLanguages(t *testing.T) {
 	others := slices.Clone(exams)
 	others[1].PatientName = "Muster,\x07Erika"
-	var many []source.Listed
+	var many []importer.Listed
 	for range 11 {
 		many = append(many, exams[2])
 	}

@@ -318,7 +318,7 @@ func code(e *dlx.Error) importer.ProblemCode {
 
 // choose decides which of the listed items are fetched, by position.
 func (v *visit) choose(items []dlx.Item) ([]int, error) {
-	listed := make([]Listed, len(items))
+	listed := make([]importer.Listed, len(items))
 	for i, item := range items {
 		listed[i] = newListed(item)
 	}
@@ -349,8 +349,8 @@ func everything(n int) []int {
 	return all
 }
 
-func newListed(i dlx.Item) Listed {
-	return Listed{
+func newListed(i dlx.Item) importer.Listed {
+	return importer.Listed{
 		ID: i.ID, MIMEType: i.MIMEType, Description: printable(i.Description), StudyUID: i.StudyUID, Date: string(i.Date),
 		Modalities: i.Modalities, PatientName: printable(i.PatientName), BirthDate: string(i.BirthDate), Sex: i.Sex,
 		PatientID: i.PatientID, Accession: i.AccessionNumber, Files: i.FileCount,

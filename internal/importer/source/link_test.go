@@ -186,7 +186,7 @@ func TestParts(t *testing.T) {
 	}
 	req.Select = nil
 	choose := func(chosen ...int) Hooks {
-		return Hooks{Choose: func(_ context.Context, l []Listed) ([]int, error) {
+		return Hooks{Choose: func(_ context.Context, l []importer.Listed) ([]int, error) {
 			if len(l) != 6 || l[0].Date != "20240419" || l[1].Files != 1 || l[0].Files != -1 {
 				t.Errorf("listed %+v", l)
 			}

@@ -15,12 +15,12 @@ import (
 // a range of them ("2-4"), a study date, a modality, and part of a description; the
 // first of these that fits any item counts. A term that fits none is a problem:
 // an examination that was asked for is missing.
-func selection(terms []string, listed []Listed) ([]int, error) {
+func selection(terms []string, listed []importer.Listed) ([]int, error) {
 	chosen := map[int]bool{}
 	count := 0
 	for _, group := range terms {
 		parts := strings.Split(group, ",")
-		if slices.ContainsFunc(listed, func(l Listed) bool { return l.ID == strings.TrimSpace(group) }) {
+		if slices.ContainsFunc(listed, func(l importer.Listed) bool { return l.ID == strings.TrimSpace(group) }) {
 			parts = []string{group} // an id with a comma
 		}
 		for _, term := range parts {
@@ -52,17 +52,17 @@ func selection(terms []string, listed []Listed) ([]int, error) {
 }
 
 // matching returns the items that one term names.
-func matching(term string, listed []Listed) []int {
+func matching(term string, listed []importer.Listed) []int {
 	first, last, isRange := positions(term)
 	date, dateErr := dlx.ParseDate(term)
-	for _, fits := range []func(i int, l Listed) bool{
-		func(_ int, l Listed) bool { return l.ID != "" && l.ID == term },
+	for _, fits := range []func(i int, l importer.Listed) bool{
+		func(_ int, l importer.Listed) bool { return l.ID != "" && l.ID == term },
 		func(i int, _ Listed) bool { return isRange && first <= i+1 && i+1 <= last && last <= len(listed) },
-		func(_ int, l Listed) bool { return dateErr == nil && l.Date == string(date) },
-		func(_ int, l Listed) bool {
+		func(_ int, l importer.Listed) bool { return dateErr == nil && l.Date == string(date) },
+		func(_ int, l importer.Listed) bool {
 			return slices.ContainsFunc(l.Modalities, func(m string) bool { return strings.EqualFold(m, term) })
 		},
-		func(_ int, l Listed) bool {
+		func(_ int, l importer.Listed) bool {
 			return strings.Contains(strings.ToLower(l.Description), strings.ToLower(term))
 		},
 	} {

@@ -30,6 +30,8 @@ import (
 type Request struct {
 	// Sources are links (http, https), or paths of folders and files.
 	Sources []string
+	// Picture is an image with a QR code of the link, for Fetch with no Sources.
+	Picture *io.SectionReader
 	// AsDocument takes pictures for documents: no QR code is looked for.
 	AsDocument bool
 	// Answers answer a portal's questions by their id; "token" is the token of a
@@ -41,6 +43,14 @@ type Request struct {
 	// Select chooses among what a link gives; see selection. Empty: Hooks.Choose,
 	// or everything.
 	Select []string
+	// Chosen chooses by position from 0 instead, as a ProblemChoice lists them.
+	Chosen []int
+	// Later returns to the caller what has an answer of its own otherwise: a choice
+	// among several is a problem of code ProblemChoice, and an encrypted archive one of
+	// code ProblemQuestion, or ProblemAnswer when the password was wrong. An
+	// archive's question has an id of its own ("archive.2"); an empty answer to it
+	// leaves its files out.
+	Later bool
 	// AllowHosts are hosts ("host", "host:port") that answers may go to although
 	// the link names another site.
 	AllowHosts []string
@@ -112,28 +122,12 @@ type Hooks struct {
 	// times in all, since portals lock links. nil: never.
 	Retry func(ctx context.Context, problem *importer.Problem) bool
 	// Choose selects among what a link gives, by position from 0. nil: everything.
-	Choose func(ctx context.Context, listed []Listed) ([]int, error)
+	Choose func(ctx context.Context, listed []importer.Listed) ([]int, error)
 	// ConfirmHost permits that answers go to a host that is not of the link's site.
 	// nil: it is a problem of code ProblemForeignHost.
 	ConfirmHost func(ctx context.Context, host string) (bool, error)
 	// Progress is told while bytes are fetched. It must not block.
 	Progress func(importer.Progress)
-}
-
-// Listed is one thing that a link gives. It names a person.
-type Listed struct {
-	ID          string
-	MIMEType    string // as declared; what it is, the bytes say
-	Description string
-	StudyUID    string
-	Date        string // study date, YYYYMMDD
-	Modalities  []string
-	PatientName string // as the portal writes it: "Family,Given"
-	BirthDate   string // YYYYMMDD
-	Sex         string
-	PatientID   string
-	Accession   string
-	Files       int64 // -1 when not said
 }
 
 // Open opens all sources as one package. Its error is an *importer.Problem.
