@@ -57,7 +57,9 @@ func matching(term string, listed []importer.Listed) []int {
 	date, dateErr := dlx.ParseDate(term)
 	for _, fits := range []func(i int, l importer.Listed) bool{
 		func(_ int, l importer.Listed) bool { return l.ID != "" && l.ID == term },
-		func(i int, _ Listed) bool { return isRange && first <= i+1 && i+1 <= last && last <= len(listed) },
+		func(i int, _ importer.Listed) bool {
+			return isRange && first <= i+1 && i+1 <= last && last <= len(listed)
+		},
 		func(_ int, l importer.Listed) bool { return dateErr == nil && l.Date == string(date) },
 		func(_ int, l importer.Listed) bool {
 			return slices.ContainsFunc(l.Modalities, func(m string) bool { return strings.EqualFold(m, term) })
