@@ -10,24 +10,23 @@ import (
 	"lotse/dimse/pdu"
 )
 
-// serve handles one connection from its first to its last byte.
-func (s *Server) serve(ctx context.Context, conn net.Conn, full bool) {
+// serve handles one connection from its first to its last byte. ctx ends waiting,
+// work ends operations under way.
+func (s *Server) serve(ctx, work context.Context, conn net.Conn, full bool) {
 	l := newLink(conn, true, s.Timeouts.withDefaults(), !s.DisableQuickAck, providerBuffer)
 	defer l.linger()
-	stop := l.guard.follow(ctx)
-	defer stop()
-	p, err := s.accept(ctx, l, full)
+	p := &provider{server: s, link: l}
+	text := "association not established"
+	err := p.accept(ctx, full)
+	if err == nil {
+		text = "association ended"
+		err = p.run(ctx, work)
+	}
 	if err != nil {
 		l.abandon()
-		s.log(conn, "association not established", err)
-		return
+		s.log(conn, text, err)
 	}
-	err = p.run(ctx)
-	if err != nil {
-		l.abandon()
-		s.log(conn, "association ended", err)
-	}
-	if s.Ended != nil {
+	if p.peer != nil && s.Ended != nil {
 		s.Ended(p.peer, err)
 	}
 }
@@ -39,10 +38,38 @@ func (s *Server) log(conn net.Conn, text string, err error) {
 }
 
 // accept goes from Sta1 to Sta6.
-func (s *Server) accept(ctx context.Context, l *link, full bool) (*provider, error) {
+func (p *provider) accept(ctx context.Context, full bool) error {
+	s, l := p.server, p.link
+	stop := l.guard.follow(ctx)
+	defer stop()
 	l.op = "accept an association"
 	maxPDU := ownUserInfo(s.MaxPDU).MaxLength
 	l.in.maxData = maxPDU + dataTolerance
+	request, err := l.awaitRequest()
+	if err != nil {
+		return err
+	}
+	if refusal := s.check(request, full); refusal != nil {
+		return errors.Join(refusal, l.fireAE6(evt6, &refusal.AssociateRJ, false))
+	}
+	if err := l.fire(evt6, nil); err != nil {
+		return err
+	}
+	peer := peerOf(l.conn, request)
+	if refusal := s.admit(ctx, peer); refusal != nil {
+		return errors.Join(refusal, l.fire(evt8, &refusal.AssociateRJ))
+	}
+	p.peer = peer // from here on its end is told
+	if err := l.out.limit(request.User.MaxLength, 0); err != nil {
+		return err
+	}
+	answer, contexts := s.answer(request, maxPDU)
+	p.contexts = contexts
+	return l.fire(evt7, answer)
+}
+
+// awaitRequest goes from Sta1 to Sta2 and waits for the A-ASSOCIATE-RQ.
+func (l *link) awaitRequest() (*pdu.AssociateRQ, error) {
 	if err := l.fire(evt5, nil); err != nil {
 		return nil, err
 	}
@@ -60,24 +87,7 @@ func (s *Server) accept(ctx context.Context, l *link, full bool) (*provider, err
 	if !ok {
 		return nil, l.violate("no A-ASSOCIATE-RQ")
 	}
-	if refusal := s.check(request, full); refusal != nil {
-		return nil, errors.Join(refusal, l.fireAE6(evt6, &refusal.AssociateRJ, false))
-	}
-	if err := l.fire(evt6, nil); err != nil {
-		return nil, err
-	}
-	peer := peerOf(l.conn, request)
-	if refusal := s.admit(ctx, peer); refusal != nil {
-		return nil, errors.Join(refusal, l.fire(evt8, &refusal.AssociateRJ))
-	}
-	if err := l.out.limit(request.User.MaxLength, 0); err != nil {
-		return nil, err
-	}
-	answer, contexts := s.answer(request, maxPDU)
-	if err := l.fire(evt7, answer); err != nil {
-		return nil, err
-	}
-	return &provider{server: s, link: l, peer: peer, contexts: contexts}, nil
+	return request, nil
 }
 
 // check is what makes a request unacceptable without asking the user of the service.
@@ -149,9 +159,17 @@ func (s *Server) answer(p *pdu.AssociateRQ, maxPDU uint32) (*pdu.AssociateAC, []
 	if id := p.User.Identity; id != nil && id.PositiveResponse {
 		ac.User.IdentityResponse = &pdu.UserIdentityResponse{}
 	}
+	roles := s.roles(p.User.Roles)
 	var contexts []NegotiatedContext
 	for _, c := range p.Contexts {
 		syntax, result := s.choose(c)
+		if r, ok := roles[c.AbstractSyntax]; ok && result == pdu.Acceptance {
+			if r == (pdu.Role{SOPClass: r.SOPClass}) { // nothing it could do here
+				syntax, result = ImplicitVRLittleEndian, pdu.UserRejection
+			} else if !slices.Contains(ac.User.Roles, r) {
+				ac.User.Roles = append(ac.User.Roles, r)
+			}
+		}
 		ac.Contexts = append(ac.Contexts, pdu.ContextResult{ID: c.ID, Result: result, TransferSyntax: syntax})
 		contexts = append(contexts, NegotiatedContext{
 			PresentationContext: PresentationContext{ID: c.ID, SOPClass: c.AbstractSyntax, TransferSyntaxes: c.TransferSyntaxes},
@@ -161,14 +179,34 @@ func (s *Server) answer(p *pdu.AssociateRQ, maxPDU uint32) (*pdu.AssociateAC, []
 	return ac, contexts
 }
 
+// roles gives what is granted of the roles the requestor proposes for itself (PS3.7
+// D.3.3.4), by SOP class. The requestor may be SCU of all that is offered here, and SCP of what
+// reports events.
+func (s *Server) roles(proposed []pdu.Role) map[string]pdu.Role {
+	granted := make(map[string]pdu.Role, len(proposed))
+	for _, r := range proposed {
+		if service, ok := s.Services[r.SOPClass]; ok {
+			r.SCU = r.SCU && service.Action != nil
+			r.SCP = r.SCP && service.Event != nil
+		} else {
+			r.SCP = false
+		}
+		granted[r.SOPClass] = r
+	}
+	return granted
+}
+
 // choose answers one proposed context. A syntax has to stand in the answer even
 // where it means nothing.
 func (s *Server) choose(c pdu.ProposedContext) (string, pdu.Result) {
 	policy := s.Policy
+	_, normalized := s.Services[c.AbstractSyntax]
 	switch {
 	case c.ID%2 == 0:
 		return ImplicitVRLittleEndian, pdu.NoReason
 	case c.AbstractSyntax == Verification:
+		policy = verification
+	case normalized:
 		policy = uncompressed
 	case s.Store == nil:
 		return ImplicitVRLittleEndian, pdu.AbstractSyntaxNotSupported
@@ -185,12 +223,20 @@ func (s *Server) choose(c pdu.ProposedContext) (string, pdu.Result) {
 	return syntax, result
 }
 
-// uncompressed is the policy for verification, which has no data sets.
+// uncompressed is the policy for normalized services.
 func uncompressed(_ string, proposed []string) (string, pdu.Result) {
 	for _, s := range []string{ImplicitVRLittleEndian, ExplicitVRLittleEndian} {
 		if slices.Contains(proposed, s) {
 			return s, pdu.Acceptance
 		}
 	}
-	return FirstProposed(Verification, proposed)
+	return "", pdu.TransferSyntaxesNotSupported
+}
+
+// verification is the policy for C-ECHO, which has no data sets: any syntax will do.
+func verification(class string, proposed []string) (string, pdu.Result) {
+	if syntax, result := uncompressed(class, proposed); result == pdu.Acceptance {
+		return syntax, result
+	}
+	return FirstProposed(class, proposed)
 }

@@ -28,12 +28,14 @@ type NegotiatedContext struct {
 type Association struct {
 	contexts []NegotiatedContext
 	peer     pdu.UserInfo
+	remote   *Peer
 
 	mu        sync.Mutex // held by the operation under way
 	link      *link
 	ended     error // why no more operation is possible, or nil
 	messageID uint16
 	encoder   encoder
+	events    NormalizedHandler // for what the peer reports, or nil
 
 	lingering chan struct{} // closed when the connection is gone; nil before the end
 }
@@ -112,6 +114,12 @@ func Associate(ctx context.Context, conn net.Conn, cfg Config, contexts []Presen
 		return nil, err
 	}
 	a.peer = answer.User
+	a.remote = &Peer{
+		CallingAE: cfg.CallingAE, CalledAE: cfg.CalledAE, Requested: true,
+		Addr: conn.RemoteAddr(), Conn: conn,
+		ImplementationClassUID: answer.User.ImplementationClassUID,
+		ImplementationVersion:  answer.User.ImplementationVersion,
+	}
 	a.contexts = negotiated(contexts, answer.Contexts)
 	return a, nil
 }
@@ -204,6 +212,9 @@ func (a *Association) Contexts() []NegotiatedContext { return slices.Clone(a.con
 // Peer gives the user information of the peer: implementation, roles granted,
 // confirmation of the identity.
 func (a *Association) Peer() pdu.UserInfo { return a.peer }
+
+// Remote gives the other side of the association.
+func (a *Association) Remote() *Peer { return a.remote }
 
 // IdentityConfirmed reports whether the peer confirmed the user identity. Many
 // peers ignore it; then this is false even where a positive response was asked for.

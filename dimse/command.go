@@ -33,10 +33,12 @@ const (
 
 // Command fields (PS3.7 Annex E.1). The response has bit 15 set.
 const (
-	fieldStore    = 0x0001
-	fieldEcho     = 0x0030
-	fieldCancel   = 0x0FFF
-	fieldResponse = 0x8000
+	fieldStore       = 0x0001
+	fieldEcho        = 0x0030
+	fieldEventReport = 0x0100
+	fieldAction      = 0x0130
+	fieldCancel      = 0x0FFF
+	fieldResponse    = 0x8000
 )
 
 // Command data set types: 0101H says that no data set follows (PS3.7 Annex E.1).

@@ -21,7 +21,7 @@ func (a *Association) Echo(ctx context.Context) (Response, error) {
 		if err := a.link.sendAlone(pc.ID, request); err != nil {
 			return err
 		}
-		c, err := a.response(fieldEcho, id)
+		c, err := a.response(ctx, fieldEcho, id)
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,16 @@ type StoreIndication struct {
 	// its last byte; any other error means that the rest never came. It also implements
 	// io.WriterTo, which hands on the receive buffer without a copy.
 	Data io.Reader
+
+	comment *string
+}
+
+// Comment adds an Error Comment to a response that is not a success (PS3.7 C.4.2):
+// up to 64 characters of ASCII, without personal data. What is too much is cut off.
+func (in StoreIndication) Comment(text string) {
+	if in.comment != nil {
+		*in.comment = text[:min(len(text), 64)]
+	}
 }
 
 // provider is one established association of a Server.
@@ -39,24 +49,31 @@ type provider struct {
 	encoder  encoder
 }
 
-// run serves messages until the association ends; nil means released.
-func (p *provider) run(ctx context.Context) error {
-	l := p.link
+// run serves messages until the association ends; nil means released. The end of ctx
+// interrupts the wait for a request, that of work the operation that it asks for.
+func (p *provider) run(ctx, work context.Context) error {
 	for {
-		l.op = "wait for a request"
-		l.in.by, l.in.wait = time.Time{}, l.times.Idle
-		contextID, c, err := l.receiveCommand()
+		contextID, c, err := p.next(ctx)
 		if errors.Is(err, errReleaseRequested) {
-			return l.agreeToRelease()
+			return p.link.agreeToRelease()
+		}
+		if err == nil {
+			err = p.handle(work, contextID, c)
 		}
 		if err != nil {
 			return err
 		}
-		l.in.wait = l.times.Read
-		if err := p.handle(ctx, contextID, c); err != nil {
-			return err
-		}
 	}
+}
+
+// next waits for a request.
+func (p *provider) next(ctx context.Context) (contextID byte, c command, err error) {
+	l := p.link
+	l.op = "wait for a request"
+	l.in.by, l.in.wait = time.Time{}, l.times.Idle
+	stop := l.guard.follow(ctx)
+	defer stop()
+	return l.receiveCommand()
 }
 
 // agreeToRelease answers A-RELEASE-RQ.
@@ -69,15 +86,22 @@ func (l *link) agreeToRelease() error {
 
 // handle serves one request.
 func (p *provider) handle(ctx context.Context, contextID byte, c command) error {
+	p.link.op = "serve a request"
+	p.link.in.by, p.link.in.wait = time.Time{}, p.link.times.Read
+	stop := p.link.guard.follow(ctx)
+	defer stop()
 	pc := p.context(contextID)
 	if pc == nil {
 		return p.link.violate("presentation context was not accepted")
 	}
+	service := p.server.Services[pc.SOPClass]
 	switch f := c.field(); {
 	case f == fieldEcho:
 		return p.link.reply(contextID, c, Success, &p.encoder)
 	case f == fieldStore && p.server.Store != nil:
 		return p.store(ctx, pc, c)
+	case service.handler(f) != nil:
+		return p.link.serveNormalized(ctx, p.peer, pc, c, service.handler(f), &p.encoder)
 	case f&fieldResponse != 0:
 		return p.link.violate("response to nothing that was asked")
 	}
@@ -99,36 +123,29 @@ func (p *provider) store(ctx context.Context, pc *NegotiatedContext, c command) 
 	data := &dataSet{l: p.link, context: pc.ID}
 	status, bad := checkStore(pc, c)
 	to := headOf(c)
-	present := c.hasDataSet()
+	if !c.hasDataSet() {
+		data.err = io.EOF
+	}
 	if !bad {
-		status = p.server.Store(ctx, p.indication(pc, c, data))
+		in := p.indication(pc, c, data)
+		in.comment = &to.comment
+		status = p.server.Store(ctx, in)
 	}
 	if cause := p.link.guard.interrupted(); cause != nil {
 		return &interruptError{op: p.link.op, cause: cause}
-	}
-	if err := p.finish(data, present); err != nil {
-		return err
-	}
-	return p.link.sendAlone(pc.ID, p.encoder.response(to, status))
-}
-
-// finish makes sure that the data set has been read to its end.
-func (p *provider) finish(data *dataSet, present bool) error {
-	if !present {
-		return nil
 	}
 	limit := p.server.DrainLimit
 	if limit <= 0 {
 		limit = DefaultDrainLimit
 	}
-	end, err := data.drain(limit)
-	if err == nil && !end {
-		err = errTooMuchLeft
+	if err := p.link.finish(data, limit); err != nil {
+		return err
 	}
-	return err
+	if status == Success {
+		to.comment = ""
+	}
+	return p.link.sendAlone(pc.ID, p.encoder.response(to, status))
 }
-
-var errTooMuchLeft = errors.New("the handler left too much of the data set unread")
 
 // checkStore finds out whether a C-STORE-RQ can be handled at all.
 func checkStore(pc *NegotiatedContext, c command) (status Status, bad bool) {

@@ -1,6 +1,7 @@
 package dimse
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -37,9 +38,10 @@ func (a *Association) nextMessageID() uint16 {
 	return a.messageID
 }
 
-// response waits for the response to a request. Requests of the peer that arrive
-// in the meantime are refused as unrecognized operations.
-func (a *Association) response(field, messageID uint16) (command, error) {
+// response waits for the response to a request. Events that the peer reports in the
+// meantime are handled as [Association.HandleEvents] says, other requests are refused
+// as unrecognized operations.
+func (a *Association) response(ctx context.Context, field, messageID uint16) (command, error) {
 	l := a.link
 	l.in.by = time.Now().Add(l.times.Response)
 	for {
@@ -58,9 +60,10 @@ func (a *Association) response(field, messageID uint16) (command, error) {
 		case f&fieldResponse != 0:
 			return nil, l.violate("response to nothing that was asked")
 		default:
-			if err := l.reply(contextID, c, UnrecognizedOperation, &a.encoder); err != nil {
+			if err := a.serve(ctx, contextID, c); err != nil {
 				return nil, err
 			}
+			l.in.by = time.Now().Add(l.times.Response)
 		}
 	}
 }
@@ -117,6 +120,8 @@ func (l *link) sendAlone(contextID byte, cmd []byte) error {
 type requestHead struct {
 	class, instance string
 	field, id       uint16
+	kind            uint16 // action or event type
+	comment         string // added to the response by its handler
 }
 
 func headOf(c command) requestHead {
@@ -125,17 +130,35 @@ func headOf(c command) requestHead {
 		h.class, h.instance = c.text(elemRequestedSOPClass), c.text(elemRequestedSOPInstance)
 	}
 	h.id, _ = c.number(elemMessageID)
+	if t := h.kindElement(); t != 0 {
+		h.kind, _ = c.number(t)
+	}
 	return h
+}
+
+// kindElement is where the action or event type stands; 0 for other requests.
+func (h requestHead) kindElement() uint16 {
+	switch h.field {
+	case fieldAction:
+		return elemActionTypeID
+	case fieldEventReport:
+		return elemEventTypeID
+	}
+	return 0
 }
 
 // response encodes a response without a data set.
 func (e *encoder) response(to requestHead, status Status) []byte {
-	return e.reset().
+	e.reset().
 		uid(elemAffectedSOPClass, to.class).
 		number(elemCommandField, to.field|fieldResponse).
 		number(elemRespondedTo, to.id).
 		number(elemDataSetType, withoutDataSet).
 		number(elemStatus, uint16(status)).
-		uid(elemAffectedSOPInstance, to.instance).
-		bytes()
+		text(elemErrorComment, to.comment).
+		uid(elemAffectedSOPInstance, to.instance)
+	if t := to.kindElement(); t != 0 {
+		e.number(t, to.kind)
+	}
+	return e.bytes()
 }

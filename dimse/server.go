@@ -2,6 +2,7 @@ package dimse
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -34,6 +35,11 @@ type Server struct {
 	Admit func(context.Context, *Peer) error
 	// Store handles C-STORE; when nil, storage is not supported.
 	Store StoreHandler
+	// Services are the normalized services offered, by SOP class UID, in Implicit and
+	// Explicit VR Little Endian. A peer that proposes roles is granted those that
+	// the handlers can serve (PS3.7 D.3.3.4); from one that proposes none requests
+	// are taken in either role, as many archives forget to.
+	Services map[string]Service
 	// Ended, when set, is told the end of each admitted association; err is nil
 	// after a release.
 	Ended func(p *Peer, err error)
@@ -45,6 +51,10 @@ type Server struct {
 	// DrainLimit is how many bytes of a data set are read away when a handler
 	// returns early; beyond it the association is aborted. Default [DefaultDrainLimit].
 	DrainLimit int64
+	// Grace is how long an operation under way may go on when the context of Serve
+	// ends. Idle associations are aborted then at once, busy ones after their
+	// operation has been answered. Default 0: all are aborted at once.
+	Grace time.Duration
 	// Timeouts for all waiting.
 	Timeouts Timeouts
 	// DisableQuickAck is as in [Config].
@@ -53,16 +63,39 @@ type Server struct {
 	Log *slog.Logger
 }
 
-// Peer is the requestor of an association.
+// Peer is the other side of an association.
 type Peer struct {
+	// CallingAE is the AE title of the side that opened the association, CalledAE
+	// the other one's.
 	CallingAE, CalledAE string
-	Addr                net.Addr
+	// Requested tells that it was this side that opened it.
+	Requested bool
+	Addr      net.Addr
 	// Conn is the connection, for its TLS state; do not read or write.
 	Conn net.Conn
 	// Identity is nil when none was sent. It is secret: do not log it.
 	Identity *pdu.UserIdentity
 	// ImplementationClassUID and ImplementationVersion as the peer sent them.
 	ImplementationClassUID, ImplementationVersion string
+}
+
+// Titles gives the AE title of the peer itself and the one of this side.
+func (p *Peer) Titles() (peer, own string) {
+	if p.Requested {
+		return p.CalledAE, p.CallingAE
+	}
+	return p.CallingAE, p.CalledAE
+}
+
+// TLS gives the state of the connection, nil without TLS. Client certificates are
+// known here, as the handshake is over.
+func (p *Peer) TLS() *tls.ConnectionState {
+	conn, ok := p.Conn.(interface{ ConnectionState() tls.ConnectionState })
+	if !ok {
+		return nil
+	}
+	state := conn.ConnectionState()
+	return &state
 }
 
 // Policy answers a proposed presentation context: the transfer syntax chosen among
@@ -78,11 +111,13 @@ func FirstProposed(_ string, proposed []string) (string, pdu.Result) {
 }
 
 // Serve accepts associations on ln until ctx ends; then it closes ln, aborts the
-// associations, waits for their handlers and returns nil. Any other end is an
-// error of ln. For TLS give it a listener of crypto/tls.
+// associations (see Grace), waits for their handlers and returns nil. Any other end
+// is an error of ln. For TLS give it a listener of crypto/tls.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	work, stopWork := delayed(ctx, s.Grace)
+	defer stopWork()
 	stop := context.AfterFunc(ctx, func() { _ = ln.Close() }) // Accept then fails and ends the loop
 	defer stop()
 	var handlers sync.WaitGroup
@@ -112,8 +147,31 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		}
 		handlers.Go(func() {
 			defer places.giveBack(place)
-			s.serve(ctx, conn, place == refusalPlace)
+			s.serve(ctx, work, conn, place == refusalPlace)
 		})
+	}
+}
+
+// delayed gives a context that ends some time after ctx, and a function that ends it
+// and what belongs to it.
+func delayed(ctx context.Context, grace time.Duration) (context.Context, func()) {
+	if grace <= 0 {
+		return ctx, func() {}
+	}
+	later, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		select {
+		case <-ctx.Done():
+			pause(later, grace)
+			cancel(context.Cause(ctx))
+		case <-later.Done():
+		}
+	}()
+	return later, func() {
+		cancel(errServerStopped)
+		<-finished
 	}
 }
 

@@ -13,10 +13,16 @@ const (
 	SOPClassNotSupported     Status = 0x0122
 	ProcessingFailure        Status = 0x0110
 	DuplicateSOPInstance     Status = 0x0111
+	NoSuchSOPInstance        Status = 0x0112
+	NoSuchEventType          Status = 0x0113
+	InvalidArgument          Status = 0x0115
 	InvalidSOPInstance       Status = 0x0117
+	NoSuchSOPClass           Status = 0x0118
+	NoSuchActionType         Status = 0x0123
 	NotAuthorized            Status = 0x0124
 	UnrecognizedOperation    Status = 0x0211
 	MistypedArgument         Status = 0x0212
+	ResourceLimitation       Status = 0x0213
 	OutOfResources           Status = 0xA700
 	DataSetMismatch          Status = 0xA900
 	CoercionOfElements       Status = 0xB000
@@ -88,6 +94,18 @@ func (s Status) words() string {
 		return "duplicate SOP instance"
 	case InvalidSOPInstance:
 		return "invalid SOP instance"
+	case NoSuchSOPInstance:
+		return "no such SOP instance"
+	case NoSuchSOPClass:
+		return "no such SOP class"
+	case NoSuchEventType:
+		return "no such event type"
+	case NoSuchActionType:
+		return "no such action type"
+	case InvalidArgument:
+		return "invalid argument value"
+	case ResourceLimitation:
+		return "resource limitation"
 	case NotAuthorized:
 		return "not authorized"
 	case UnrecognizedOperation:

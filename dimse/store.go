@@ -68,7 +68,7 @@ func (a *Association) Store(ctx context.Context, r StoreRequest) (StoreResponse,
 		if err := a.link.sendData(pc.ID, r.Data); err != nil {
 			return err
 		}
-		c, err := a.response(fieldStore, id)
+		c, err := a.response(ctx, fieldStore, id)
 		if err != nil {
 			return err
 		}
