@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// TenantInfo is an organisation whose data is walled off from all others.
+type TenantInfo struct {
+	ID        string // lower-case letters, digits and '-', at most 64
+	Name      string
+	Created   time.Time
+	Destroyed time.Time // zero while it lives
+}
+
+// Site is a place of a tenant.
+type Site struct {
+	ID      string
+	Name    string // unique in the tenant
+	Created time.Time
+}
+
+// validTenant keeps the name of the system, and what could confuse paths, out.
+func validTenant(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for _, c := range []byte(id) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// CreateTenant adds a tenant. [ErrConflict] when there is or was one with the id.
+func (s *System) CreateTenant(ctx context.Context, id, name string) error {
+	if !validTenant(id) {
+		return &Error{Doing: "create a tenant", Detail: "the id is not made of a-z, 0-9 and '-'"}
+	}
+	return s.Write(ctx, func(tx *Tx) error {
+		_, err := tx.systemExec("INSERT INTO tenants (id, name, created_at) VALUES ($1, $2, $3)", id, name, micros(tx.now))
+		return err
+	})
+}
+
+// Tenants lists all tenants, destroyed ones too, in the order of their ids.
+func (s *System) Tenants(ctx context.Context) ([]TenantInfo, error) {
+	var all []TenantInfo
+	err := s.Read(ctx, func(tx *Tx) error {
+		all = nil
+		return tx.systemRows("SELECT id, name, created_at, destroyed_at FROM tenants ORDER BY id", nil, func(scan scanner) error {
+			var t TenantInfo
+			var created, destroyed sql.NullInt64
+			if err := scan(&t.ID, &t.Name, &created, &destroyed); err != nil {
+				return err
+			}
+			t.Created, t.Destroyed = moment(created), moment(destroyed)
+			all = append(all, t)
+			return nil
+		})
+	})
+	return all, err
+}
+
+// DestroyTenant ends a tenant: its rows cannot be reached any more and its jobs
+// are cancelled. [ErrNoTenant] when there is none; once more does nothing.
+func (s *System) DestroyTenant(ctx context.Context, id string) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		n, err := tx.systemExec("UPDATE tenants SET destroyed_at = COALESCE(destroyed_at, $2) WHERE id = $1", id, micros(tx.now))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrNoTenant
+		}
+		_, err = tx.as(id).exec("UPDATE jobs SET state = 'cancelled', finished_at = $2, node = NULL, lease_until = NULL "+
+			"WHERE tenant_id = $1 AND state IN ('waiting', 'running')", micros(tx.now))
+		return err
+	})
+}
+
+// AddSite adds a site. [ErrConflict] when the id or the name is taken.
+func (tx *Tx) AddSite(id, name string) error {
+	_, err := tx.exec("INSERT INTO sites (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4)", id, name, micros(tx.now))
+	return err
+}
+
+// RenameSite gives a site another name.
+func (tx *Tx) RenameSite(id, name string) error {
+	n, err := tx.exec("UPDATE sites SET name = $3 WHERE tenant_id = $1 AND id = $2", id, name)
+	if err == nil && n == 0 {
+		return ErrNotFound
+	}
+	return err
+}
+
+// Sites lists the tenant's sites in the order of their ids.
+func (tx *Tx) Sites() ([]Site, error) {
+	var all []Site
+	err := tx.rows("SELECT id, name, created_at FROM sites WHERE tenant_id = $1 ORDER BY id", nil, func(scan scanner) error {
+		var s Site
+		var created sql.NullInt64
+		if err := scan(&s.ID, &s.Name, &created); err != nil {
+			return err
+		}
+		s.Created = moment(created)
+		all = append(all, s)
+		return nil
+	})
+	return all, err
+}

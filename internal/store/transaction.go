@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	busyBudget   = 10 * time.Second // how long a transaction that collides starts over
+	lostAttempts = 3                // how often one starts over whose connection broke
+	commitTime   = 10 * time.Second // for COMMIT and ROLLBACK, which no context cuts short
+)
+
+// Tenant reaches the rows of one tenant.
+type Tenant struct {
+	db *DB
+	id string
+}
+
+// Tenant gives the way to the rows of a tenant. Whether it exists shows in its
+// transactions, which answer [ErrNoTenant] otherwise.
+func (db *DB) Tenant(id string) *Tenant { return &Tenant{db: db, id: id} }
+
+// ID is the tenant's id.
+func (t *Tenant) ID() string { return t.id }
+
+// Write runs f in a transaction that commits when f returns nil. It may run f
+// several times; see the package's text.
+func (t *Tenant) Write(ctx context.Context, f func(tx *Tx) error) error {
+	if !validTenant(t.id) {
+		return ErrNoTenant
+	}
+	return t.db.transact(ctx, t.id, true, f)
+}
+
+// Read runs f on one consistent state of the database; it cannot change anything.
+func (t *Tenant) Read(ctx context.Context, f func(tx *Tx) error) error {
+	if !validTenant(t.id) {
+		return ErrNoTenant
+	}
+	return t.db.transact(ctx, t.id, false, f)
+}
+
+// System does what crosses tenants.
+type System struct{ db *DB }
+
+// System gives the way to what crosses tenants.
+func (db *DB) System() *System { return &System{db: db} }
+
+// Write is [Tenant.Write] for the system.
+func (s *System) Write(ctx context.Context, f func(tx *Tx) error) error {
+	return s.db.transact(ctx, everyone, true, f)
+}
+
+// Read is [Tenant.Read] for the system.
+func (s *System) Read(ctx context.Context, f func(tx *Tx) error) error {
+	return s.db.transact(ctx, everyone, false, f)
+}
+
+// WriteAs is [Tenant.Write] for the tenant a job belongs to; an empty one is the
+// system itself.
+func (s *System) WriteAs(ctx context.Context, tenant string, f func(tx *Tx) error) error {
+	if tenant == "" {
+		return s.Write(ctx, f)
+	}
+	return s.db.Tenant(tenant).Write(ctx, f)
+}
+
+// transact runs f until it commits or fails for good.
+func (db *DB) transact(ctx context.Context, tenant string, write bool, f func(*Tx) error) error {
+	started := time.Now()
+	for attempt := 0; ; attempt++ {
+		err := db.once(ctx, tenant, write, f)
+		if err == nil || !again(err, attempt, time.Since(started)) {
+			return err
+		}
+		if !pause(ctx, attempt) {
+			return err
+		}
+	}
+}
+
+// again reports whether a transaction that failed so is run once more.
+func again(err error, attempt int, elapsed time.Duration) bool {
+	var e *Error
+	if !errors.As(err, &e) || e.ended != nil {
+		return false
+	}
+	switch e.Kind {
+	case Busy:
+		return elapsed < busyBudget
+	case Unavailable:
+		return attempt+1 < lostAttempts
+	}
+	return false
+}
+
+// pause waits a random time that grows with the attempts, up to 200 ms. It reports
+// false when the context ended first.
+func pause(ctx context.Context, attempt int) bool {
+	limit := min(2*time.Millisecond<<min(attempt, 10), 200*time.Millisecond)
+	timer := time.NewTimer(rand.N(limit) + time.Millisecond/2) //nolint:gosec // spreads load, hides nothing
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// once runs f in one transaction.
+func (db *DB) once(ctx context.Context, tenant string, write bool, f func(*Tx) error) (err error) {
+	tx, err := db.beginTx(ctx, tenant, write)
+	if err != nil {
+		return err
+	}
+	open := true
+	defer func() { // also when f panics
+		if open {
+			tx.rollback()
+		}
+		_ = tx.conn.Close() // gives it back to the pool
+	}()
+	err = f(tx)
+	if tx.failed != nil && !errors.Is(err, tx.failed) {
+		err = tx.failed
+	}
+	if err == nil && ctx.Err() != nil {
+		err = &Error{Doing: "commit", ended: ctx.Err()}
+	}
+	if err == nil {
+		err = db.fault(Point{Stage: StageCommit, Write: write})
+	}
+	if err != nil {
+		return err
+	}
+	open = false
+	if err := tx.commit(); err != nil {
+		return err
+	}
+	if tx.queued {
+		db.signal()
+	}
+	return nil
+}
+
+// beginTx takes a connection and begins.
+func (db *DB) beginTx(ctx context.Context, tenant string, write bool) (*Tx, error) {
+	if db.closed.Load() {
+		return nil, ErrClosed
+	}
+	if err := db.fault(Point{Stage: StageBegin, Write: write}); err != nil {
+		return nil, err
+	}
+	pool := db.reader
+	if write {
+		pool = db.writer
+	}
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, db.failure(ctx, "connect", err)
+	}
+	tx := &Tx{db: db, conn: conn, ctx: ctx, tenant: tenant, write: write}
+	if err := tx.enter(); err != nil {
+		tx.rollback()
+		_ = conn.Close()
+		return nil, err
+	}
+	return tx, nil
+}
+
+// enter begins the transaction and makes sure that the tenant is there.
+func (tx *Tx) enter() error {
+	if _, err := tx.conn.ExecContext(tx.ctx, tx.db.engine.begin(tx.write)); err != nil {
+		return tx.fail("begin", err)
+	}
+	now, err := tx.db.engine.enter(tx.ctx, tx)
+	if err != nil {
+		return tx.fail("begin", err)
+	}
+	tx.now = now.Add(tx.db.shift()).UTC().Truncate(time.Microsecond)
+	if tx.tenant == everyone {
+		return nil
+	}
+	var destroyed sql.NullInt64
+	err = tx.conn.QueryRowContext(tx.ctx, "SELECT destroyed_at FROM tenants WHERE id = $1", tx.tenant).Scan(&destroyed)
+	switch {
+	case errors.Is(err, sql.ErrNoRows), err == nil && destroyed.Valid:
+		return ErrNoTenant
+	case err != nil:
+		return tx.fail("find the tenant", err)
+	}
+	return nil
+}
+
+// commit ends the transaction. The caller's context does not cut it short.
+func (tx *Tx) commit() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), commitTime)
+	defer cancel()
+	_, err := tx.conn.ExecContext(ctx, "COMMIT")
+	if err == nil {
+		if tx.db.fault(Point{Stage: StageCommitted, Write: tx.write}) != nil {
+			return &Error{Doing: "commit", Kind: Unknown}
+		}
+		return nil
+	}
+	tx.rollback()
+	if tx.write && tx.db.engine.uncertain(err) {
+		_, detail := tx.db.engine.classify(err)
+		return &Error{Doing: "commit", Kind: Unknown, Detail: detail}
+	}
+	return tx.db.failure(ctx, "commit", err)
+}
+
+// rollback ends the transaction without a trace. A connection that cannot do that
+// is thrown away, which does it as well.
+func (tx *Tx) rollback() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), commitTime)
+	defer cancel()
+	if _, err := tx.conn.ExecContext(ctx, "ROLLBACK"); err != nil {
+		_ = tx.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+}
