@@ -43,7 +43,8 @@ const (
 	TokenUnknown Kind = "token not found in the link"
 	// NotFound: the portal does not know this item (400 or 404).
 	NotFound Kind = "unknown item"
-	// Blocked: the dial control of NewTransport did not permit the address.
+	// Blocked: the dial control of NewTransport, or another transport with an error
+	// that has a method Blocked() bool, did not permit the address.
 	Blocked Kind = "address not permitted"
 	// Protocol: the portal breaks the specification beyond what can be understood.
 	Protocol Kind = "answer not understood"
@@ -142,7 +143,7 @@ func transportError(ctx context.Context, op, host string, err error) error {
 	var timeout net.Error
 	var dial *net.OpError
 	switch {
-	case errors.Is(err, errBlocked):
+	case errors.Is(err, errBlocked), blocked(err):
 		e.Kind, e.Reason = Blocked, ""
 	case isTLS(err):
 		e.Kind, e.Reason = Insecure, BadCertificate
@@ -156,6 +157,12 @@ func transportError(ctx context.Context, op, host string, err error) error {
 		e.Reason = CannotConnect
 	}
 	return e
+}
+
+// blocked reports an error of a transport that does not permit a request.
+func blocked(err error) bool {
+	var b interface{ Blocked() bool }
+	return errors.As(err, &b) && b.Blocked()
 }
 
 func isTLS(err error) bool {

@@ -74,6 +74,7 @@ func (notReady) Error() string { return "not ready" }
 func (s *Session) fetch(ctx context.Context, t *transfer) error {
 	c := s.client
 	t.session, t.patience, t.high = s, patience{left: c.cfg.Patience}, t.sink.Offset()
+	t.recall()
 	for {
 		err := t.attempt(ctx)
 		if err == nil {
@@ -95,6 +96,19 @@ func (s *Session) fetch(ctx context.Context, t *transfer) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// recall reads the end of what an earlier Fetch left, where the sink can.
+func (t *transfer) recall() {
+	r, ok := t.sink.(io.ReaderAt)
+	held := t.sink.Offset()
+	if !ok || held <= 0 || t.sink.Version().strong() != "" {
+		return
+	}
+	tail := make([]byte, min(held, overlap))
+	if n, _ := r.ReadAt(tail, held-int64(len(tail))); n == len(tail) {
+		t.tail = tail
 	}
 }
 
@@ -164,7 +178,8 @@ func (t *transfer) attempt(parent context.Context) error {
 }
 
 // start is where the next request begins: 0, or a little before the end of
-// what is held when there is only that to tell two files apart by.
+// what is held when there is only that to tell two files apart by. Without a
+// validator and without the end of what is held, nothing tells them apart.
 func (t *transfer) start() (offset int64, complete bool) {
 	held, v := t.sink.Offset(), t.sink.Version()
 	if held > 0 && held == v.Size {
@@ -173,7 +188,10 @@ func (t *transfer) start() (offset int64, complete bool) {
 	if held <= 0 || t.whole || !v.resumable() || v.Size >= 0 && held > v.Size {
 		return 0, false
 	}
-	if v.strong() == "" {
+	switch {
+	case v.strong() == "" && len(t.tail) == 0:
+		return 0, false
+	case v.strong() == "":
 		return held - int64(len(t.tail)), false
 	}
 	t.tail = nil

@@ -249,21 +249,29 @@ func TestResumeFromAnEarlierProcess(t *testing.T) {
 		rangeIs  string
 		requests int
 		resets   int
+		readable bool
 	}{
-		"with a validator":       {full[:1234], v, "bytes=1234-", 1, 0},
-		"with the size only":     {full[:1234], dlx.Version{Size: v.Size}, "bytes=1234-", 1, 0},
-		"with nothing to tell":   {full[:1234], dlx.Version{Size: -1}, "", 1, 1},
-		"weak validator":         {full[:1234], dlx.Version{ETag: `W/"v1"`, Size: v.Size}, "bytes=1234-", 1, 0},
-		"other validator":        {[]byte("old old old"), dlx.Version{ETag: `"v0"`, Size: v.Size}, "bytes=11-", 1, 1},
-		"already complete":       {full, v, "", 0, 0},
-		"complete, unknown size": {full, dlx.Version{ETag: `"v1"`, Size: -1}, "bytes=300000-", 1, 0},
-		"more than there is":     {append(bytes.Clone(full), 1), v, "", 1, 1},
+		"with a validator":               {full[:1234], v, "bytes=1234-", 1, 0, false},
+		"with the size only":             {full[:1234], dlx.Version{Size: v.Size}, "bytes=210-", 1, 0, true},
+		"the size only, a short piece":   {full[:100], dlx.Version{Size: v.Size}, "", 1, 1, true},
+		"the size only, nothing to read": {full[:1234], dlx.Version{Size: v.Size}, "", 1, 1, false},
+		"the size only, another file":    {make([]byte, 1234), dlx.Version{Size: v.Size}, "bytes=210-", 2, 1, true},
+		"with nothing to tell":           {full[:1234], dlx.Version{Size: -1}, "", 1, 1, true},
+		"weak validator":                 {full[:1234], dlx.Version{ETag: `W/"v1"`, Size: v.Size}, "bytes=210-", 1, 0, true},
+		"other validator":                {[]byte("old old old"), dlx.Version{ETag: `"v0"`, Size: v.Size}, "bytes=11-", 1, 1, false},
+		"already complete":               {full, v, "", 0, 0, false},
+		"complete, unknown size":         {full, dlx.Version{ETag: `"v1"`, Size: -1}, "bytes=300000-", 1, 0, false},
+		"more than there is":             {append(bytes.Clone(full), 1), v, "", 1, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, portal := newWorld(t), dlxtest.New(full)
 			w.https("portal.example", portal)
 			sink := &memory{data: bytes.Clone(c.held), version: c.version}
-			if err := open(t, w.client(), link).FetchAll(t.Context(), sink); err != nil {
+			var to dlx.Sink = sink
+			if c.readable {
+				to = readable{sink}
+			}
+			if err := open(t, w.client(), link).FetchAll(t.Context(), to); err != nil {
 				t.Fatal(err)
 			}
 			asked := portal.Requests(dlxtest.DownloadAll)
@@ -274,6 +282,41 @@ func TestResumeFromAnEarlierProcess(t *testing.T) {
 				t.Errorf("range %q", asked[0].Header.Get("Range"))
 			}
 		})
+	}
+}
+
+// TestResumeSession goes on with the JWT of another process, and renews one that is
+// not accepted any more.
+func TestResumeSession(t *testing.T) {
+	w, portal := newWorld(t), dlxtest.New(file())
+	w.https("portal.example", portal)
+	jwt := open(t, w.client(), link).JWT()
+	for name, expired := range map[string]bool{"valid": false, "expired": true} {
+		if expired {
+			portal.Expire()
+		}
+		before := len(portal.Requests(dlxtest.TokenTFA))
+		c := w.client()
+		p, err := c.Probe(t.Context(), link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Resume(p, nil, jwt); !errors.Is(err, dlx.BadAnswer) {
+			t.Errorf("%s: without answers: %v", name, err)
+		}
+		s, err := c.Resume(p, map[string]string{"1": birth}, jwt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if items, err := s.List(t.Context()); err != nil || len(items) != 1 {
+			t.Errorf("%s: %d items, %v", name, len(items), err)
+		}
+		if answered := len(portal.Requests(dlxtest.TokenTFA)) - before; answered != 0 != expired {
+			t.Errorf("%s: answered %d times", name, answered)
+		}
+		if (s.JWT() == jwt) == expired {
+			t.Errorf("%s: %t", name, s.JWT() == jwt)
+		}
 	}
 }
 

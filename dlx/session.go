@@ -51,6 +51,21 @@ func (c *Client) Authenticate(ctx context.Context, p *Portal, answers map[string
 	return s, nil
 }
 
+// Resume goes on with the JWT of an earlier Session of this portal, by another
+// process for instance, without sending anything. When the portal does not accept
+// it any more, the answers renew it, once. The kinds of its errors: BadAnswer, TokenUnknown.
+func (c *Client) Resume(p *Portal, answers map[string]string, jwt Secret) (*Session, error) {
+	const op = "resume"
+	if p.NeedsToken() {
+		return nil, &Error{Kind: TokenUnknown, Op: op, Host: p.Host}
+	}
+	body, err := tfaAnswers(op, p.Questions, answers)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{client: c, portal: *p, answers: body, jwt: jwt, renewable: true}, nil
+}
+
 func tfaAnswers(op string, questions []Question, answers map[string]string) (Secret, error) {
 	type wireAnswer struct {
 		ID     json.RawMessage `json:"questionId"`
@@ -102,7 +117,8 @@ func (s *Session) authenticate(ctx context.Context, op string) (Secret, error) {
 	return Secret{}, a.failure(op, Protocol)
 }
 
-// JWT returns the current bearer token, for services beside DLX that accept it.
+// JWT returns the current bearer token, for services beside DLX that accept it, and
+// for Client.Resume.
 func (s *Session) JWT() Secret {
 	s.mu.Lock()
 	defer s.mu.Unlock()

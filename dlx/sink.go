@@ -33,8 +33,9 @@ func (v Version) fits(o Version) bool {
 }
 
 // Sink takes the bytes of one file. It may already hold the beginning, from an
-// earlier Fetch: then that is resumed. An error of a sink ends the Fetch and
-// comes back wrapped.
+// earlier Fetch: then that is resumed, without a validator of the portal only when
+// the sink is an io.ReaderAt as well, so that the end of what is held can be compared. An
+// error of a sink ends the Fetch and comes back wrapped.
 type Sink interface {
 	// Write appends; what it took counts in Offset.
 	io.Writer

@@ -1,6 +1,7 @@
 package dlx_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -152,4 +153,11 @@ func (m *memory) Version() dlx.Version { return m.version }
 func (m *memory) Reset(v dlx.Version) error {
 	m.data, m.version, m.resets = nil, v, m.resets+1
 	return nil
+}
+
+// readable is a memory whose end can be read again.
+type readable struct{ *memory }
+
+func (r readable) ReadAt(p []byte, off int64) (int, error) {
+	return bytes.NewReader(r.data).ReadAt(p, off)
 }

@@ -9,7 +9,6 @@ import (
 	"lotse/dlx"
 	"lotse/internal/importer"
 	"lotse/internal/importer/source/archive"
-	"lotse/internal/scratch"
 )
 
 // blob is bytes at any offset.
@@ -30,9 +29,6 @@ func local(f *os.File) (blob, error) {
 	}
 	return blob{disk{f}, info.Size(), archive.LocalBuffer}, nil
 }
-
-// sealed is a scratch file.
-func sealed(f *scratch.File) blob { return blob{f, f.Size(), archive.SealedBuffer} }
 
 // disk reads a file whose name does not show in errors.
 type disk struct{ file *os.File }

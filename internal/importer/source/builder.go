@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,15 +34,16 @@ type builder struct {
 	total     int64         // declared bytes so far
 	origins   []importer.Origin
 	prefixes  map[string]bool
-	transport http.RoundTripper
-	listed    bool // a link was opened
-	progress  importer.Progress
+	listed    bool                // a link was opened
+	sources   int                 // how many there are
+	open      []importer.Question // for the passwords of archives
+	mistaken  bool                // one of them was answered, and is still open
 }
 
 // source opens one source by what it is.
 func (b *builder) source(s string) error {
 	if isLink(s) {
-		return b.link(strings.TrimSpace(s))
+		return b.follow([]string{s})
 	}
 	if s == "" { // an unset variable of a script, and not the folder one is in
 		return &importer.Problem{Code: importer.ProblemNoSource, Err: errors.New("source: no name")}
@@ -87,13 +87,13 @@ func (b *builder) fileOrMore(path string) error {
 	switch kind := dlx.Sniff(head); {
 	case kind == dlx.ZIP:
 		b.came(importer.FromMedium, label)
-		return b.archiveSource(data, label, b.prefix(label, "!/"))
+		return b.archiveSource(data, label, place{prefix: b.prefix(label, "!/")})
 	case kind == dlx.DICOM && isDICOMDIR(path, head):
 		return b.folder(filepath.Dir(path))
 	case (kind == dlx.PNG || kind == dlx.JPEG) && !b.req.AsDocument:
-		links, err := b.links(data)
+		links, err := links(b.ctx, data.section(), b.limits.Pixels)
 		if err == nil {
-			return b.anyLink(links)
+			return b.follow(links)
 		}
 		if b.ctx.Err() != nil || len(b.req.Sources) == 1 {
 			return err
@@ -133,7 +133,7 @@ func (b *builder) origin() importer.Origin {
 
 // prefix is what the paths of a source begin with, unless it is the only one.
 func (b *builder) prefix(label, separator string) string {
-	if len(b.req.Sources) == 1 {
+	if b.sources == 1 {
 		return ""
 	}
 	if b.prefixes == nil {
@@ -199,7 +199,7 @@ func (b *builder) scratchLeft() int64 {
 func full(err error) bool { return errors.Is(err, scratch.ErrFull) }
 
 // archiveSource opens an archive that is a source itself; label is its name for people.
-func (b *builder) archiveSource(data blob, label, prefix string) error {
+func (b *builder) archiveSource(data blob, label string, at place) error {
 	a, reason, err := b.archive(data)
 	switch {
 	case err != nil:
@@ -209,10 +209,10 @@ func (b *builder) archiveSource(data blob, label, prefix string) error {
 	case !b.room(a.Len()):
 		return badSource(errTooMany)
 	}
-	if err := b.unlock(a, label); err != nil {
+	if err := b.unlock(a, at, label); err != nil {
 		return err
 	}
-	return b.unpack(a, data, prefix, 0)
+	return b.unpack(a, data, at)
 }
 
 // printable is text from outside as a single line for people.

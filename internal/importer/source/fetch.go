@@ -1,221 +1,176 @@
 package source
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"lotse/dlx"
 	"lotse/internal/importer"
-	"lotse/internal/scratch"
 )
 
-// fetch downloads what was chosen, at once where that is everything.
-func (v *visit) fetch(items []dlx.Item, chosen []int, prefix string) error {
-	if len(chosen) == len(items) {
-		v.begin(1)
-		data, err := v.download(true, func(sink dlx.Sink) error { return v.session.FetchAll(v.ctx, sink) })
-		if err == nil {
-			name := "download"
-			if len(items) == 1 {
-				name = itemName(1, items[0].Description)
-			}
-			return v.part(data, prefix, name, true)
-		}
-		if !separately(err, items) {
-			return portalProblem(err)
-		}
-	}
-	return v.oneByOne(items, chosen, prefix)
-}
-
-// oneByOne downloads items each by itself. One that is listed and not handed out
-// does not stop the others; when there is none at all, its failure is the import's.
-func (v *visit) oneByOne(items []dlx.Item, chosen []int, prefix string) error {
-	v.begin(len(chosen))
-	var first error
-	came, down := 0, 0
-	for _, i := range chosen {
-		id, name := items[i].ID, itemName(i+1, items[i].Description)
-		data, err := v.download(len(chosen) == 1, func(sink dlx.Sink) error { return v.session.Fetch(v.ctx, id, sink) })
-		if err != nil {
-			if down = inARow(down, err); !ofItem(err) || down > 1 {
-				return portalProblem(err)
-			}
-			if first == nil && !errors.Is(err, dlx.NotFound) {
-				first = err
-			}
-			v.refusedFile(prefix+name, -1, importer.ReasonNotGiven)
-			continue
-		}
-		came, down = came+1, 0
-		if err := v.part(data, prefix, name, len(chosen) == 1); err != nil {
-			return err
-		}
-	}
-	if came == 0 && first != nil {
-		return portalProblem(first)
+// Fetch follows the only link of req.Sources, or the codes of req.Picture where
+// there is none, and keeps what is behind it as parts.
+//
+// It may be called again until it returns nil, after a problem with more answers in
+// req, or by another process: parts that are complete are not fetched again, one that
+// is not goes on from what is durable of it, and what was listed and chosen stands. A
+// session with the portal goes on too, since answers may be good for one time only.
+// All that is in the Keeper's state. After nil another call does nothing.
+//
+// With nil hooks and req.Later, what only a person can say is a problem that has what
+// to ask: importer.Problem.Asks. A portal that asks for more time than req.Patience
+// is a problem of code ProblemPatience with After. Every error is an *importer.Problem.
+func Fetch(ctx context.Context, req Request, hooks Hooks, keep Keeper) error {
+	req.Limits = req.Limits.orDefaults()
+	f := &fetcher{ctx: ctx, req: &req, hooks: hooks, keep: keep, left: req.Limits.Scratch, digests: true}
+	if err := f.run(); err != nil {
+		return problem(ctx, err)
 	}
 	return nil
 }
 
-// inARow counts items for which the portal failed until patience ended: after the
-// second it is the portal that is down, not the item.
-func inARow(n int, err error) int {
-	if errors.Is(err, dlx.Unavailable) {
-		return n + 1
+func (f *fetcher) run() error {
+	state, err := f.keep.State(f.ctx)
+	if err != nil {
+		return fmt.Errorf("source: state of the fetch: %w", err)
 	}
-	return 0
-}
-
-// ofItem reports the failure of one item: the portal answered, and does not hand it out.
-func ofItem(err error) bool {
-	var e *dlx.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Kind {
-	case dlx.NotFound:
-		return true
-	case dlx.Expired, dlx.Unavailable, dlx.Protocol:
-		return e.Status != 0
-	}
-	return false
-}
-
-// separately reports whether items can be had one by one where all at once failed.
-func separately(err error, items []dlx.Item) bool {
-	for _, item := range items {
-		if item.ID == "" {
-			return false
+	if state != nil {
+		if err := json.Unmarshal(state, &f.memory); err != nil {
+			return errors.New("source: the state of the fetch cannot be read") // the error may quote it
 		}
 	}
-	return errors.Is(err, dlx.NotFound) || errors.Is(err, dlx.Protocol) || errors.Is(err, dlx.Unavailable) && ofItem(err)
-}
-
-// itemName is a file name for the item at a position, for people: a document's
-// title comes from it.
-func itemName(position int, description string) string {
-	const most = 80
-	runes := []rune(strings.ReplaceAll(printable(strings.TrimSpace(description)), "/", "-"))
-	return strings.TrimSpace(fmt.Sprintf("%d %s", position, string(runes[:min(len(runes), most)])))
-}
-
-// part adds what one download gave, as what its bytes say. The only part of a
-// link needs no name when it is an archive.
-func (v *visit) part(data blob, prefix, name string, only bool) error {
-	head, err := data.head()
+	if f.saved = state; f.memory.Done {
+		return nil
+	}
+	if err := f.req.known(); err != nil {
+		return err
+	}
+	links, err := f.links()
 	if err != nil {
 		return err
 	}
-	kind := dlx.Sniff(head)
-	name += extension(kind)
-	if kind != dlx.ZIP {
-		return v.file(prefix+name, data)
-	}
-	if only {
-		return v.archiveSource(data, name, prefix)
-	}
-	open := func() (blob, importer.ReasonCode, error) { return data, "", nil }
-	v.refusedFile(prefix+name, data.size, "")
-	container := v.opened.shelves[len(v.opened.shelves)-1].(*single)
-	container.data = data
-	container.refused, err = v.nested(open, prefix+name+"!/", 0)
-	return err
+	return f.anyLink(links)
 }
 
-func extension(kind dlx.MediaType) string {
-	switch kind {
-	case dlx.ZIP:
-		return ".zip"
-	case dlx.DICOM:
-		return ".dcm"
-	case dlx.PDF:
-		return ".pdf"
-	case dlx.JPEG:
-		return ".jpg"
-	case dlx.PNG:
-		return ".png"
-	case dlx.HTML:
-		return ".html"
+// links is what may be followed.
+func (f *fetcher) links() ([]string, error) {
+	switch s := f.req.Sources; {
+	case f.memory.Link != "":
+		return []string{f.memory.Link}, nil
+	case len(s) == 0 && f.req.Picture != nil:
+		return links(f.ctx, f.req.Picture, f.req.Limits.Pixels)
+	case len(s) != 1:
+		return nil, &importer.Problem{Code: importer.ProblemUsage, Err: errors.New("source: not one link")}
+	case !isLink(s[0]):
+		return nil, &importer.Problem{Code: importer.ProblemBadLink, Err: errors.New("source: no link")}
+	default:
+		return s, nil
 	}
-	return ""
 }
 
-// download keeps one download in a scratch file. alone: no other follows it, so
-// that its size is the total.
-func (v *visit) download(alone bool, fetch func(dlx.Sink) error) (blob, error) {
-	f, err := v.newScratch()
+// fetcher brings what is behind one link into a Keeper.
+type fetcher struct {
+	ctx       context.Context
+	req       *Request
+	hooks     Hooks
+	keep      Keeper
+	memory    memory
+	transport http.RoundTripper
+	origin    importer.Origin
+	progress  importer.Progress
+	saved     []byte // the state as it was remembered last
+	left      int64  // bytes that may still be fetched
+	digests   bool   // parts want their digest
+}
+
+// memory is the state of a fetch, as Keeper.Remember gets it.
+type memory struct {
+	// Done: everything is complete, and nothing else is kept.
+	Done bool `json:"done,omitempty"`
+	// Link is the one that led to a portal.
+	Link string `json:"link,omitempty"`
+	// JWT is the session with the interface at Base.
+	JWT  string `json:"jwt,omitempty"`
+	Base string `json:"base,omitempty"`
+	// Listed is what the portal listed, and Chosen the positions of what is fetched.
+	Listed []importer.Listed `json:"listed,omitempty"`
+	Chosen []int             `json:"chosen,omitempty"`
+	// Separately: the portal does not give everything at once.
+	Separately bool `json:"separately,omitempty"`
+}
+
+// remember keeps the state where it changed through the visit.
+func (v *visit) remember() error {
+	if v.session != nil {
+		v.memory.JWT, v.memory.Base = v.session.JWT().Reveal(), v.portal.APIBase.String()
+	}
+	return v.save()
+}
+
+func (f *fetcher) save() error {
+	state, err := json.Marshal(f.memory)
 	if err != nil {
-		return blob{}, err
+		return errors.New("source: the state of the fetch cannot be written") // the error may quote it
 	}
-	s := &sink{file: f, visit: v, before: v.progress.Done, alone: alone, limit: f.Size() + v.scratchLeft(), version: dlx.Version{Size: -1}}
-	if err := fetch(s); err != nil {
-		v.progress.Done = s.before
-		return blob{}, errors.Join(err, f.Reset())
-	}
-	v.progress.Files++
-	v.tell(s.before + f.Size())
-	return sealed(f), nil
-}
-
-// sink is the dlx.Sink over a scratch file.
-type sink struct {
-	file    *scratch.File
-	version dlx.Version
-	visit   *visit
-	before  int64 // bytes of earlier downloads
-	alone   bool
-	limit   int64
-}
-
-var _ dlx.Sink = (*sink)(nil)
-
-func (s *sink) Write(p []byte) (int, error) {
-	if int64(len(p)) > s.limit-s.file.Size() {
-		return 0, badSource(errors.New("the download is larger than permitted"))
-	}
-	n, err := s.file.Write(p)
-	s.visit.tell(s.before + s.file.Size())
-	return n, err
-}
-
-// Offset returns how many bytes are held.
-func (s *sink) Offset() int64 { return s.file.Size() }
-
-// Version returns what they belong to.
-func (s *sink) Version() dlx.Version { return s.version }
-
-// Reset begins anew.
-func (s *sink) Reset(version dlx.Version) error {
-	s.version = version
-	if s.alone {
-		s.visit.progress.Total = version.Size
-	}
-	if s.file.Size() == 0 {
+	if bytes.Equal(state, f.saved) {
 		return nil
 	}
-	return s.file.Reset()
+	if err := f.keep.Remember(f.ctx, state); err != nil {
+		return fmt.Errorf("source: state of the fetch: %w", err)
+	}
+	f.saved = state
+	return nil
+}
+
+// anyLink follows the first of several links that leads to a portal: a letter may
+// have other codes beside it.
+func (f *fetcher) anyLink(links []string) error {
+	if f.transport = f.req.Transport; f.transport == nil {
+		own := dlx.NewTransport(f.req.Control)
+		defer own.CloseIdleConnections()
+		f.transport = own
+	}
+	var first error
+	for _, link := range links {
+		err := f.link(strings.TrimSpace(link))
+		if err == nil {
+			f.memory = memory{Done: true}
+			return f.save()
+		}
+		var p *importer.Problem
+		if !errors.As(err, &p) || p.Code != importer.ProblemNotDLX {
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // begin starts counting downloads.
-func (b *builder) begin(files int) {
-	b.progress = importer.Progress{Phase: importer.PhaseFetch, Total: -1, FilesTotal: files}
+func (f *fetcher) begin(files int) {
+	f.progress = importer.Progress{Phase: importer.PhaseFetch, Total: -1, FilesTotal: files}
 }
 
 // tell reports progress.
-func (b *builder) tell(done int64) {
-	b.progress.Done = done
-	if b.hooks.Progress != nil {
-		b.hooks.Progress(b.progress)
+func (f *fetcher) tell(done int64) {
+	f.progress.Done = done
+	if f.hooks.Progress != nil {
+		f.hooks.Progress(f.progress)
 	}
 }
 
 // waiting reports that nothing happens for a while.
-func (b *builder) waiting(w dlx.Waiting) {
-	if b.hooks.Progress != nil {
-		p := b.progress
+func (f *fetcher) waiting(w dlx.Waiting) {
+	if f.hooks.Progress != nil {
+		p := f.progress
 		p.Phase, p.WaitUntil = importer.PhaseFetch, w.Until
-		b.hooks.Progress(p)
+		f.hooks.Progress(p)
 	}
 }

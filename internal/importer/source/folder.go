@@ -176,8 +176,8 @@ func (w *walk) regular(path string) error {
 	if err := w.put(path, data.size, ""); err != nil {
 		return err
 	}
-	place := len(w.folder.files) - 1
-	w.folder.files[place].written = written(f)
+	number := len(w.folder.files) - 1
+	w.folder.files[number].written = written(f)
 	if dlx.Sniff(head) != dlx.ZIP {
 		return nil
 	}
@@ -187,11 +187,11 @@ func (w *walk) regular(path string) error {
 		}
 		return data, "", nil
 	}
-	reason, err := w.nested(open, w.folder.file(int32(place)).Path+"!/", 1)
+	reason, err := w.nested(open, place{prefix: w.folder.file(int32(number)).Path + "!/", depth: 1})
 	if err != nil {
 		return err
 	}
-	w.folder.files[place].refused = reason
+	w.folder.files[number].refused = reason
 	if keep = reason == importer.ReasonContainer; keep {
 		w.kept++
 		w.closeWithPackage(f)

@@ -31,7 +31,7 @@ func FuzzZIPWalk(f *testing.F) {
 			req: &Request{Sources: []string{"x"}, Password: "secret", ScratchDir: t.TempDir()},
 		}
 		defer func() { _ = b.opened.Close() }()
-		if b.archiveSource(blob{bytes.NewReader(data), int64(len(data)), 4096}, "x", "") != nil {
+		if b.archiveSource(blob{bytes.NewReader(data), int64(len(data)), 4096}, "x", place{}) != nil {
 			return
 		}
 		o := b.opened

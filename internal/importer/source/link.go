@@ -1,8 +1,9 @@
 package source
 
 import (
+	"context"
 	"errors"
-	"net/http"
+	"io"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -26,10 +27,10 @@ func isLink(text string) bool {
 }
 
 // links returns the links that QR codes in a picture hold.
-func (b *builder) links(data blob) ([]string, error) {
-	found, err := picture.Find(b.ctx, data.section(), b.limits.Pixels, isLink)
-	if b.ctx.Err() != nil {
-		return nil, b.ctx.Err()
+func links(ctx context.Context, image *io.SectionReader, pixels int) ([]string, error) {
+	found, err := picture.Find(ctx, image, pixels, isLink)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, &importer.Problem{Code: importer.ProblemNoQR, Err: err}
@@ -37,82 +38,85 @@ func (b *builder) links(data blob) ([]string, error) {
 	return found[:min(len(found), maxLinks)], nil
 }
 
-// anyLink follows the first of several links that leads to a portal: a letter may
-// have other codes beside it.
-func (b *builder) anyLink(links []string) error {
-	var first error
-	for _, link := range links {
-		err := b.link(strings.TrimSpace(link))
-		var p *importer.Problem
-		if err == nil || !errors.As(err, &p) || p.Code != importer.ProblemNotDLX {
-			return err
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
 // visit is the way through one portal.
 type visit struct {
-	*builder
+	*fetcher
 	client  *dlx.Client
 	portal  *dlx.Portal
 	session *dlx.Session
 }
 
 // link fetches what is behind a link.
-func (b *builder) link(link string) error {
-	v := &visit{builder: b, client: b.client(b.req.AllowHosts)}
+func (f *fetcher) link(link string) error {
+	v := &visit{fetcher: f, client: f.client(f.req.AllowHosts)}
 	var err error
-	if v.portal, err = v.client.Probe(b.ctx, link); err != nil {
+	if v.portal, err = v.client.Probe(f.ctx, link); err != nil {
 		return portalProblem(err)
 	}
-	b.listed = true
+	f.memory.Link = link
+	f.origin = importer.Origin{Kind: importer.FromPortal, Label: printable(v.portal.Host)}
 	if err := v.confirmHost(); err != nil {
 		return err
 	}
 	if err := v.useToken(); err != nil {
 		return err
 	}
+	if v.resume() {
+		err := v.take()
+		if !errors.Is(err, dlx.Expired) {
+			return v.asking(err)
+		}
+		v.memory.JWT = "" // the session may be what has expired
+	}
 	if err := v.authenticate(); err != nil {
-		return err
+		return v.asking(err)
 	}
-	items, err := v.session.List(b.ctx)
-	if err != nil {
-		return portalProblem(err)
-	}
-	if len(items) == 0 {
-		return &importer.Problem{Code: importer.ProblemNothing, Host: v.portal.Host, Err: errors.New("source: the link gives nothing")}
-	}
-	chosen, err := v.choose(items)
-	if err != nil {
-		return err
-	}
-	host := printable(v.portal.Host)
-	b.came(importer.FromPortal, host)
-	return v.fetch(items, chosen, b.prefix(host, "/"))
+	return v.asking(v.take())
 }
 
-func (b *builder) client(allow []string) *dlx.Client {
-	if b.transport == nil {
-		b.transport = b.req.Transport
+// take fetches with an open session.
+func (v *visit) take() error {
+	if err := v.remember(); err != nil {
+		return err
 	}
-	if b.transport == nil {
-		b.transport = dlx.NewTransport(b.req.Control)
+	if v.memory.Listed == nil {
+		items, err := v.session.List(v.ctx)
+		if err != nil {
+			return portalProblem(err)
+		}
+		if len(items) == 0 {
+			return &importer.Problem{Code: importer.ProblemNothing, Host: v.portal.Host, Err: errors.New("source: the link gives nothing")}
+		}
+		for _, item := range items {
+			v.memory.Listed = append(v.memory.Listed, newListed(item))
+		}
 	}
+	if v.memory.Chosen == nil {
+		chosen, err := v.choose(v.memory.Listed)
+		v.memory.Chosen = chosen
+		if err := errors.Join(err, v.remember()); err != nil {
+			return err
+		}
+	}
+	err := v.fetch()
+	return errors.Join(err, v.remember())
+}
+
+// asking adds the questions to a refusal that is answered later: a portal does not say
+// which answer was wrong.
+func (v *visit) asking(err error) error {
+	var p *importer.Problem
+	if v.req.Later && errors.As(err, &p) && p.Code == importer.ProblemRefused {
+		p.Questions = v.questions(v.portal.Questions)
+	}
+	return err
+}
+
+func (f *fetcher) client(allow []string) *dlx.Client {
 	return dlx.New(dlx.Config{
-		Transport: b.transport, InsecureHTTP: b.req.InsecureHTTP, AllowHosts: allow, SameSite: sameSite,
-		Languages: b.req.Languages, UserAgent: b.req.UserAgent, Patience: b.req.Patience, Waiting: b.waiting,
+		Transport: f.transport, InsecureHTTP: f.req.InsecureHTTP, AllowHosts: allow, SameSite: sameSite,
+		Languages: f.req.Languages, UserAgent: f.req.UserAgent, Patience: f.req.Patience, Waiting: f.waiting,
 	})
-}
-
-// hangUp closes the connections that were kept for the next request.
-func (b *builder) hangUp() {
-	if t, ok := b.transport.(*http.Transport); ok && b.req.Transport == nil {
-		t.CloseIdleConnections()
-	}
 }
 
 // sameSite reports whether two origins belong to one registrable domain.
@@ -143,7 +147,7 @@ func (v *visit) confirmHost() error {
 			return err
 		}
 		if yes {
-			v.client = v.builder.client(append(slices.Clone(v.req.AllowHosts), host))
+			v.client = v.fetcher.client(append(slices.Clone(v.req.AllowHosts), host))
 			return nil
 		}
 	}
@@ -156,22 +160,37 @@ func (v *visit) useToken() error {
 		return nil
 	}
 	const id = "token"
+	questions := []importer.Question{{ID: id, Type: "TOKEN", Format: string(dlx.FormatString)}}
 	token := v.req.Answers[id]
 	if token == "" && v.hooks.Ask != nil {
-		given, err := v.hooks.Ask(v.ctx, v.portal.Host, []importer.Question{{ID: id, Type: "TOKEN", Format: string(dlx.FormatString)}})
+		given, err := v.hooks.Ask(v.ctx, v.portal.Host, questions)
 		if err != nil {
 			return err
 		}
 		token = given[id]
 	}
 	if err := v.portal.UseToken(token); err != nil {
-		return &importer.Problem{Code: importer.ProblemTokenUnknown, Host: v.portal.Host, Err: err}
+		return &importer.Problem{Code: importer.ProblemTokenUnknown, Host: v.portal.Host, Questions: questions, Err: err}
 	}
 	return nil
 }
 
 // maxAttempts is how often answers are sent, or asked for.
 const maxAttempts = 3
+
+// resume goes on with the session of an earlier run, if there is one: answers may be
+// good for one time only.
+func (v *visit) resume() bool {
+	if v.memory.JWT == "" || v.memory.Base != v.portal.APIBase.String() {
+		return false
+	}
+	answers, err := v.prepared()
+	if err != nil {
+		return false
+	}
+	v.session, err = v.client.Resume(v.portal, answers, dlx.NewSecret(v.memory.JWT))
+	return err == nil
+}
 
 // authenticate answers the portal's questions. When a person gave wrong answers and
 // wants to try again, all questions are asked: a portal does not say which was wrong.
@@ -311,31 +330,38 @@ func code(e *dlx.Error) importer.ProblemCode {
 	case dlx.BadLink:
 		return importer.ProblemBadLink
 	case dlx.Blocked:
-		return importer.ProblemBadSource
+		return importer.ProblemBlocked
 	}
 	return importer.ProblemPortal // Protocol, TooManyRedirects, NotFound
 }
 
 // choose decides which of the listed items are fetched, by position.
-func (v *visit) choose(items []dlx.Item) ([]int, error) {
-	listed := make([]importer.Listed, len(items))
-	for i, item := range items {
-		listed[i] = newListed(item)
-	}
-	if len(v.req.Select) > 0 {
+func (v *visit) choose(listed []importer.Listed) ([]int, error) {
+	switch {
+	case len(v.req.Chosen) > 0:
+		return positionsOf(v.req.Chosen, len(listed))
+	case len(v.req.Select) > 0:
 		return selection(v.req.Select, listed)
+	case len(listed) == 1:
+		return everything(1), nil
+	case v.hooks.Choose != nil:
+		chosen, err := v.hooks.Choose(v.ctx, listed)
+		if err != nil {
+			return nil, err
+		}
+		return positionsOf(chosen, len(listed))
+	case v.req.Later:
+		return nil, &importer.Problem{Code: importer.ProblemChoice, Host: v.portal.Host, Listed: listed}
 	}
-	if v.hooks.Choose == nil || len(items) == 1 {
-		return everything(len(items)), nil
-	}
-	chosen, err := v.hooks.Choose(v.ctx, listed)
-	if err != nil {
-		return nil, err
-	}
+	return everything(len(listed)), nil
+}
+
+// positionsOf puts chosen positions in order.
+func positionsOf(chosen []int, n int) ([]int, error) {
 	chosen = slices.Clone(chosen)
 	slices.Sort(chosen)
 	chosen = slices.Compact(chosen)
-	if len(chosen) == 0 || chosen[0] < 0 || chosen[len(chosen)-1] >= len(items) {
+	if len(chosen) == 0 || chosen[0] < 0 || chosen[len(chosen)-1] >= n {
 		return nil, &importer.Problem{Code: importer.ProblemSelection, Err: errors.New("source: nothing was chosen")}
 	}
 	return chosen, nil

@@ -309,7 +309,7 @@ func TestPortalProblems(t *testing.T) {
 	_, link := serve(t, nil)
 	req = request(link)
 	req.Control = func(string, string, syscall.RawConn) error { return errors.New("no") }
-	fails(t, importer.ProblemBadSource, req, Hooks{})
+	fails(t, importer.ProblemBlocked, req, Hooks{})
 }
 
 func TestToken(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"lotse/dlx"
@@ -48,10 +49,22 @@ func (b *builder) archive(data blob) (*archive.Archive, importer.ReasonCode, err
 	return nil, importer.ReasonUnreadable, nil
 }
 
+// place is where an archive lies.
+type place struct {
+	prefix string // what the paths of its files begin with
+	id     string // of the question for its password, where each has its own
+	depth  int    // how many archives it lies in, below the source
+}
+
+// within is the place of an archive that is entry i, of a name, of the archive here.
+func (p place) within(i int, name string) place {
+	return place{prefix: p.prefix + name + "!/", id: p.id + "." + strconv.Itoa(i+1), depth: p.depth + 1}
+}
+
 // unpack adds the files of an archive, and those of archives among them directly
-// after each. depth is how many archives this one lies in, below the source.
-func (b *builder) unpack(a *archive.Archive, data blob, prefix string, depth int) error {
-	shelf := b.shelf(&packed{a, prefix})
+// after each.
+func (b *builder) unpack(a *archive.Archive, data blob, at place) error {
+	shelf := b.shelf(&packed{a, at.prefix})
 	for i := range a.Len() {
 		if err := b.ctx.Err(); err != nil {
 			return err
@@ -72,7 +85,7 @@ func (b *builder) unpack(a *archive.Archive, data blob, prefix string, depth int
 			continue
 		}
 		open := func() (blob, importer.ReasonCode, error) { return b.inArchive(a, i, data) }
-		reason, err := b.nested(open, prefix+e.Name+"!/", depth+1)
+		reason, err := b.nested(open, at.within(i, e.Name))
 		if err != nil {
 			return err
 		}
@@ -86,8 +99,8 @@ func (b *builder) unpack(a *archive.Archive, data blob, prefix string, depth int
 // nested adds the files of an archive that lies in a folder or an archive. It
 // returns what becomes of the archive itself: ReasonContainer, or why it was not
 // opened, or "" when it is a file of its own kind.
-func (b *builder) nested(open func() (blob, importer.ReasonCode, error), prefix string, depth int) (importer.ReasonCode, error) {
-	if depth > b.limits.Depth {
+func (b *builder) nested(open func() (blob, importer.ReasonCode, error), at place) (importer.ReasonCode, error) {
+	if at.depth > b.limits.Depth {
 		return importer.ReasonTooDeep, nil
 	}
 	data, reason, err := open()
@@ -104,10 +117,10 @@ func (b *builder) nested(open func() (blob, importer.ReasonCode, error), prefix 
 	if !b.room(a.Len()) {
 		return importer.ReasonTooLarge, nil
 	}
-	if err := b.unlock(a, strings.TrimSuffix(prefix, "!/")); err != nil {
+	if err := b.unlock(a, at, strings.TrimSuffix(at.prefix, "!/")); err != nil {
 		return "", err
 	}
-	return importer.ReasonContainer, b.unpack(a, data, prefix, depth)
+	return importer.ReasonContainer, b.unpack(a, data, at)
 }
 
 // inArchive makes an archive inside an archive readable at any offset: in place

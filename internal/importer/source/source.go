@@ -45,7 +45,7 @@ type Request struct {
 	Select []string
 	// Chosen chooses by position from 0 instead, as a ProblemChoice lists them.
 	Chosen []int
-	// Later returns to the caller what has an answer of its own otherwise: a choice
+	// Later, for Fetch and Assemble, returns to the caller what has an answer of its own otherwise: a choice
 	// among several is a problem of code ProblemChoice, and an encrypted archive one of
 	// code ProblemQuestion, or ProblemAnswer when the password was wrong. An
 	// archive's question has an id of its own ("archive.2"); an empty answer to it
@@ -145,10 +145,10 @@ func (b *builder) build() error {
 	if len(b.req.Sources) == 0 {
 		return &importer.Problem{Code: importer.ProblemUsage, Err: errors.New("source: nothing to open")}
 	}
-	if err := b.known(); err != nil {
+	if err := b.req.known(); err != nil {
 		return err
 	}
-	defer b.hangUp()
+	b.sources = len(b.req.Sources)
 	for _, s := range b.req.Sources {
 		if err := b.source(s); err != nil {
 			return err
@@ -157,6 +157,11 @@ func (b *builder) build() error {
 	if len(b.req.Select) > 0 && !b.listed {
 		return &importer.Problem{Code: importer.ProblemUsage, Err: errors.New("source: only a link has a list to select from")}
 	}
+	return b.finish()
+}
+
+// finish judges what all sources gave together.
+func (b *builder) finish() error {
 	if len(b.opened.refs) == 0 {
 		return &importer.Problem{Code: importer.ProblemNothing, Err: errors.New("source: no files")}
 	}
@@ -168,8 +173,8 @@ func (b *builder) build() error {
 }
 
 // known checks the answers that are given by type before anyone is asked anything.
-func (b *builder) known() error {
-	for _, date := range []string{b.req.BirthDate, b.req.StudyDate} {
+func (r *Request) known() error {
+	for _, date := range []string{r.BirthDate, r.StudyDate} {
 		if date == "" {
 			continue
 		}
@@ -212,6 +217,7 @@ type Opened struct {
 	refs    []ref
 	shelves []shelf
 	closers []io.Closer
+	failed  failure
 }
 
 // ref is a file of the package: a place on a shelf.

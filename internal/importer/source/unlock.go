@@ -1,7 +1,9 @@
 package source
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"lotse/dlx"
 	"lotse/internal/importer"
@@ -11,18 +13,23 @@ import (
 // archiveAnswer is the id of the question for an archive's password.
 const archiveAnswer = "archive"
 
+// maxOpen is how many archives are asked about at once.
+const maxOpen = 20
+
 // unlock opens an archive's encrypted files with a password that is known, or that
 // a person knows; name is the archive's for people. Without the right one they are refused.
-func (b *builder) unlock(a *archive.Archive, name string) error {
+func (b *builder) unlock(a *archive.Archive, at place, name string) error {
 	if !a.Locked() {
 		return nil
 	}
 	if b.passwords == nil {
-		given := []string{b.req.Password, b.req.Answers[archiveAnswer]}
-		b.passwords = slices.DeleteFunc(given, func(p string) bool { return p == "" })
+		b.passwords = b.req.passwords()
 	}
 	if slices.ContainsFunc(b.passwords, a.Unlock) {
 		return nil
+	}
+	if b.req.Later {
+		b.askLater(at.id, name)
 	}
 	asked, err := b.askPassword(a, name)
 	if err != nil || !a.Locked() {
@@ -36,6 +43,32 @@ func (b *builder) unlock(a *archive.Archive, name string) error {
 	b.locked = true
 	a.RefuseLocked(reason)
 	return nil
+}
+
+// passwords are those that came with the request, each once.
+func (r *Request) passwords() []string {
+	all := []string{r.Password, r.Answers[archiveAnswer]}
+	for _, id := range slices.Sorted(maps.Keys(r.Answers)) {
+		if strings.HasPrefix(id, archiveAnswer+".") && !slices.Contains(all, r.Answers[id]) {
+			all = append(all, r.Answers[id])
+		}
+	}
+	return slices.DeleteFunc(all, func(p string) bool { return p == "" })
+}
+
+// askLater notes the question for an archive that stays locked, unless the answer is
+// that nobody has its password.
+func (b *builder) askLater(id, name string) {
+	answer, given := b.req.Answers[id]
+	if given && answer == "" || len(b.open) == maxOpen {
+		return
+	}
+	b.mistaken = b.mistaken || given
+	q := importer.Question{ID: id, Type: "ARCHIVE", Format: string(dlx.FormatString)}
+	if name != "" {
+		q.Text = map[string]string{"": printable(name)}
+	}
+	b.open = append(b.open, q)
 }
 
 // askPassword asks a person until the archive opens or the person gives up, and
@@ -68,9 +101,15 @@ func (b *builder) askPassword(a *archive.Archive, name string) (tried bool, err 
 }
 
 // keyhole is the problem of a package of which nothing can be read for want of a
-// password. Where something can, the rest is left out with its reason.
+// password. Where something can, the rest is left out with its reason. With questions
+// for later every archive counts, and nobody insists.
 func (b *builder) keyhole() error {
-	if !b.locked {
+	switch {
+	case len(b.open) > 0 && b.mistaken:
+		return &importer.Problem{Code: importer.ProblemAnswer, Questions: b.open}
+	case len(b.open) > 0:
+		return &importer.Problem{Code: importer.ProblemQuestion, Questions: b.open}
+	case !b.locked || b.req.Later:
 		return nil
 	}
 	for i := range b.opened.Len() {

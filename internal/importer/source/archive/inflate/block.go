@@ -75,8 +75,9 @@ func (z *Reader) stored() error {
 	return nil
 }
 
-// copyStored copies what is at hand of a stored block.
-func (z *Reader) copyStored(limit int) {
+// copyStored copies what is at hand of a stored block, up to the limit, and reports
+// whether it wants more input.
+func (z *Reader) copyStored(limit int) bool {
 	for z.count >= 8 && z.length > 0 && z.to < limit {
 		z.window[z.to] = byte(z.take(8)) //nolint:gosec // 8 bits
 		z.to++
@@ -91,7 +92,9 @@ func (z *Reader) copyStored(limit int) {
 	}
 	if z.length == 0 {
 		z.block = between
+		return false
 	}
+	return z.to < limit
 }
 
 const (

@@ -10,9 +10,10 @@ const (
 	stepBad               // it is not a symbol
 )
 
-// careful decodes symbols of a coded block one at a time, until the limit or the end of
-// the input at hand, which is then all taken.
-func (z *Reader) careful(limit int) {
+// careful decodes symbols of a coded block one at a time, until the limit, the end of
+// the block, or until there is input enough for the fast decoder. It reports whether it
+// took all input at hand and wants more.
+func (z *Reader) careful(limit int) bool {
 	for z.to < limit {
 		for z.count < 56 && z.pos < z.end {
 			z.bits |= uint64(z.in[z.pos]) << z.count
@@ -22,18 +23,19 @@ func (z *Reader) careful(limit int) {
 		switch z.symbol() {
 		case stepEnd:
 			z.block = between
-			return
+			return false
 		case stepInput:
-			return
+			return true
 		case stepBad:
 			z.err = z.corrupt()
-			return
+			return false
 		case stepMore:
 			if z.end-z.pos >= fastInput {
-				return
+				return false
 			}
 		}
 	}
+	return false
 }
 
 // symbol decodes a literal or a match, which takes at most 48 bits, if all of its bits

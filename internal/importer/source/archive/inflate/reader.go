@@ -121,6 +121,7 @@ func (z *Reader) decode(want int) {
 	}
 	limit := min(z.to+max(want, chunk), windowSize-slack)
 	for z.err == nil && z.to < limit {
+		dry := false // all input at hand is taken, and more is wanted
 		switch z.block {
 		case between:
 			if z.from < z.to && z.end-z.pos < maxHeader && !z.final {
@@ -128,19 +129,21 @@ func (z *Reader) decode(want int) {
 			}
 			z.err = z.header()
 		case stored:
-			z.copyStored(limit)
+			dry = z.copyStored(limit)
 		case coded:
-			z.fast(limit)
-			if z.err == nil && z.block == coded && z.to < limit {
-				z.careful(limit)
+			if z.end-z.pos >= fastInput {
+				z.fast(limit)
+			}
+			if z.err == nil && z.to < limit {
+				dry = z.careful(limit)
 			}
 		case done:
 			z.err = io.EOF
 		}
-		if z.pos == z.end && (z.block == stored || z.block == coded) && z.err == nil {
-			if z.from < z.to {
-				return
-			}
+		if dry && z.from < z.to {
+			return
+		}
+		if dry {
 			z.err = z.fill()
 		}
 	}
