@@ -22,4 +22,7 @@
 // it fetched, beyond [Sniff].
 //
 // [Handler] is the portal's side. Package dlxtest has portals that misbehave.
+//
+// Of version 2 there is the importer: [ImportHandler] takes links over from other
+// systems, [ImportClient] hands them over.
 package dlx
