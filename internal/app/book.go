@@ -52,9 +52,18 @@ func (b *book) notChosen(patients []*importer.Patient) error {
 
 // enter takes the result of one object.
 func (b *book) enter(r deliver.Result) error {
-	f := b.pkg.File(int(r.Object.Item))
+	it := lineOf(r, b.pkg.File(int(r.Object.Item)))
+	it.Sentence = b.sentence("failure.", it.Reason)
+	b.done += max(it.Size, 0)
+	b.entered++
+	b.show()
+	return b.rec.Add(it)
+}
+
+// lineOf is the line of the receipt for the result of one object, made from f.
+func lineOf(r deliver.Result, f importer.File) receipt.Item {
 	it := receipt.Item{Item: int(r.Object.Item), Path: f.Path, Kind: importer.KindInstance, Size: f.Size, Fate: r.Fate,
-		Reason: string(r.Reason), Sentence: b.sentence("failure.", string(r.Reason)), Comment: r.Comment, Sent: r.Sent, SOPClass: r.Object.SOPClass, SOPInstance: r.Object.SOPInstance,
+		Reason: string(r.Reason), Comment: r.Comment, Sent: r.Sent, SOPClass: r.Object.SOPClass, SOPInstance: r.Object.SOPInstance,
 		Study: r.Object.Study, Series: r.Object.Series, TransferSyntax: r.Syntax, Bytes: r.Bytes, Digest: r.Digest,
 		PixelBefore: r.PixelBefore, PixelAfter: r.PixelAfter, Changes: r.Changes, Findings: r.Findings}
 	if r.Object.Document {
@@ -66,10 +75,7 @@ func (b *book) enter(r deliver.Result) error {
 	if r.Err != nil {
 		it.Detail = r.Err.Error()
 	}
-	b.done += max(f.Size, 0)
-	b.entered++
-	b.show()
-	return b.rec.Add(it)
+	return it
 }
 
 // sentence puts a reason into words.

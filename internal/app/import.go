@@ -78,7 +78,7 @@ func (a *App) Import(ctx context.Context, req ImportRequest, hooks Hooks) (*Rece
 	if hooks.Inspected != nil {
 		hooks.Inspected(in, pkg)
 	}
-	others, err := choosePatient(in, &req)
+	others, err := choosePatient(in, req.choice())
 	if err != nil {
 		return nil, err
 	}
@@ -92,33 +92,6 @@ func (a *App) Import(ctx context.Context, req ImportRequest, hooks Hooks) (*Rece
 // madeUIDs is the key UIDs of objects made from documents are derived with where
 // no installation has its own: the same document gets the same UIDs again.
 const madeUIDs = "lotse: UIDs of objects made from documents"
-
-// choosePatient makes sure that one decision is about one person and returns the
-// patients it does not concern, taken out of the inspection.
-func choosePatient(in *importer.Inspection, req *ImportRequest) ([]*importer.Patient, error) {
-	if req.OnlyPatient == "" {
-		if len(in.Patients) > 1 && req.Decision.Adjusts() && !req.SamePatient {
-			return nil, &importer.Problem{Code: importer.ProblemSeveral}
-		}
-		return nil, nil
-	}
-	var mine, others []*importer.Patient
-	for _, p := range in.Patients {
-		if p.ID == req.OnlyPatient || p.Name == req.OnlyPatient {
-			mine = append(mine, p)
-		} else {
-			others = append(others, p)
-		}
-	}
-	if len(mine) == 0 {
-		return nil, &importer.Problem{Code: importer.ProblemPatient}
-	}
-	if len(mine) > 1 && !req.SamePatient {
-		return nil, &importer.Problem{Code: importer.ProblemSeveral}
-	}
-	in.Patients = mine
-	return others, nil
-}
 
 // deliver sends what is chosen and keeps the receipt.
 func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg importer.Package, in *importer.Inspection, others []*importer.Patient) (*Receipt, error) {
