@@ -61,6 +61,8 @@ const (
 	ProblemTokenUnknown ProblemCode = "token-unknown"     // no token recognisable in the link
 	ProblemSeveral      ProblemCode = "several-patients"
 	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
+	ProblemNoCommitment ProblemCode = "no-commitment"   // the destination does not offer storage commitment
+	ProblemUnconfirmed  ProblemCode = "not-confirmed"   // the destination does not confirm all it took
 )
 
 // Problem ends or pauses an import. It is an error whose text is for logs: it
