@@ -3,13 +3,16 @@
 //
 // A [Guard] judges the address that is really connected to, after name resolution,
 // so that neither a redirect nor a name that changes its answer leads inside. Give
-// Guard.Transport to what follows redirects itself, such as package dlx, or use
-// Guard.Client. Requests that an administrator configured, to the own PACS for
+// Guard.Transport to what follows redirects itself, such as package dlx, or take a
+// client of Guard.Client for each import. Requests that an administrator configured, to the own PACS for
 // instance, do not belong here.
 package outbound
 
 import (
+	"cmp"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -48,12 +51,12 @@ type Reason string
 
 // Reasons.
 const (
-	Internal   Reason = "internal address"
-	Metadata   Reason = "metadata or link-local address"
-	Special    Reason = "address that belongs to no public host"
+	Internal   Reason = "internal address"                       // private, loopback, shared (RFC 6598)
+	Metadata   Reason = "metadata or link-local address"         // of cloud machines, above all
+	Special    Reason = "address that belongs to no public host" // documentation, multicast, tunnels …
 	PlainHTTP  Reason = "http instead of https"
 	Port       Reason = "port of another protocol"
-	BareNumber Reason = "address instead of a name"
+	BareNumber Reason = "address instead of a name" // which the proxy would not judge
 	BadTarget  Reason = "neither http nor https, or no host"
 	Redirects  Reason = "too many redirects"
 )
@@ -70,19 +73,38 @@ func (e *BlockedError) Error() string { return "outbound: " + string(e.Reason) +
 // Blocked is true. Toolkits that do not know this package ask for it.
 func (e *BlockedError) Blocked() bool { return true }
 
+// ErrTooLarge ends reading a body that is larger than Config.MaxBody.
+var ErrTooLarge = errors.New("outbound: the answer is larger than permitted")
+
 // Guard is a guarded way out, safe for concurrent use.
 type Guard struct {
 	cfg       Config
-	transport http.RoundTripper
+	judge     *judge
+	hosts     hosts // that may be internal
+	plain     hosts // that may be asked without encryption
+	transport *http.Transport
 }
 
 // New returns a guard. Its error says which entry of cfg cannot be understood.
 func New(cfg Config) (*Guard, error) {
-	return &Guard{cfg: cfg}, nil
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, 512<<30)
+	cfg.MaxHeader = cmp.Or(cfg.MaxHeader, 64<<10)
+	cfg.MaxTime = cmp.Or(cfg.MaxTime, 12*time.Hour)
+	cfg.MaxRedirects = cmp.Or(cfg.MaxRedirects, 5)
+	g := &Guard{cfg: cfg, judge: newJudge()}
+	var err error
+	if g.hosts, err = parseHosts(cfg.AllowHosts); err != nil {
+		return nil, fmt.Errorf("outbound: allowed hosts: %w", err)
+	}
+	if g.plain, err = parseHosts(cfg.AllowHTTP); err != nil {
+		return nil, fmt.Errorf("outbound: hosts without encryption: %w", err)
+	}
+	g.transport = g.newTransport()
+	return g, nil
 }
 
 // Transport carries single requests; connections are shared by all its users.
-func (g *Guard) Transport() http.RoundTripper { return g.transport }
+func (g *Guard) Transport() http.RoundTripper { return roundTripper{g} }
 
-// Client returns a client with a cookie jar of its own: use one for each import.
-func (g *Guard) Client() *http.Client { return &http.Client{Transport: g.transport} }
+// Close closes the connections that are kept for the next request.
+func (g *Guard) Close() { g.transport.CloseIdleConnections() }
