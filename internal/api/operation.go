@@ -1,0 +1,169 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"lotse/internal/api/access"
+	"lotse/internal/api/idempotency"
+	"lotse/internal/api/problem"
+)
+
+// Base is where the JSON API lives.
+const Base = "/api/v1"
+
+// Operation describes one operation of the JSON API.
+type Operation struct {
+	ID          string // as in list-imports
+	Method      string
+	Path        string // below Base, as in /imports/{import}
+	Summary     string
+	Description string // in CommonMark
+	Tag         string // the group it is shown in
+	Permission  access.Permission
+	Status      int   // of success; 0: 200, or 204 without a body
+	Body        int64 // how large a request may be, in bytes; 0: DefaultBody
+	Idempotent  bool  // a creation: answers are kept by idempotency key
+	Problems    []problem.Code
+}
+
+// Register registers an operation. I has the parameters and the Body of the request, O
+// the headers and the Body of the answer, as huma reads them. The handler's errors are
+// problems, or what Options.Translate makes problems of.
+func Register[I, O any](s *Server, op Operation, handler func(context.Context, *I) (*O, error)) {
+	register(s, op, s.describe(op), handler)
+}
+
+func register[I, O any](s *Server, op Operation, described huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	s.pending = &Route{Pattern: op.Method + " " + Base + op.Path, Permission: op.Permission, Body: op.Body, Idempotent: op.Idempotent}
+	huma.Register(s.api, described, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handler(ctx, in)
+		if err != nil {
+			return nil, s.problemOf(ctx, err)
+		}
+		return out, nil
+	})
+	s.pending = nil
+}
+
+// describe turns an operation into huma's.
+func (s *Server) describe(op Operation) huma.Operation {
+	limit := op.Body
+	if limit == 0 {
+		limit = DefaultBody
+	}
+	d := huma.Operation{
+		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary, Description: op.Description, DefaultStatus: op.Status,
+		MaxBodyBytes:    limit + 1, // ours tells first
+		BodyReadTimeout: -1,        // ours has the deadlines
+		Responses:       map[string]*huma.Response{"default": s.problemResponse("What did not work; code says what.")},
+		Extensions:      map[string]any{"x-permission": string(op.Permission)},
+	}
+	if op.Tag != "" {
+		d.Tags = []string{op.Tag}
+	}
+	if op.Permission != access.Public {
+		d.Security = []map[string][]string{{"token": {}}}
+	}
+	if len(op.Problems) > 0 {
+		d.Extensions["x-problems"] = op.Problems
+	}
+	if op.Idempotent {
+		d.Parameters = append(d.Parameters, &huma.Param{
+			Name: idempotency.Header, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
+			Description: "A random key of the client: sent again with the same request, it gets the same answer and creates nothing.",
+		})
+	}
+	return d
+}
+
+// newAPI is huma over our routes.
+func (s *Server) newAPI() huma.API {
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{Title: "Lotse", Version: s.Version, Description: "Brings outside imaging exams into a hospital's own systems. " +
+				"Answers that are no success are problem documents (RFC 9457) with a stable code."},
+			Servers: []*huma.Server{{URL: Base}},
+			Components: &huma.Components{
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{s.transform},
+	}
+	config.Components.Schemas.RegisterTypeAlias(modelType(), problemType())
+	return huma.NewAPI(config, adapter{s})
+}
+
+// adapter lets huma's operations through our routes only.
+type adapter struct{ server *Server }
+
+// Handle implements huma.Adapter. An operation that did not come through Register has no
+// permission and panics.
+func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
+	if a.server.pending == nil {
+		panic("api: the operation " + op.OperationID + " was not registered through Register")
+	}
+	a.server.Handle(*a.server.pending, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler(humago.NewContext(op, r, w))
+	}))
+}
+
+// ServeHTTP implements huma.Adapter.
+func (a adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.server.ServeHTTP(w, r) }
+
+// problemOf makes a problem of a handler's error and logs what lies behind it.
+func (s *Server) problemOf(ctx context.Context, err error) error {
+	var same *notModified
+	if errors.As(err, &same) {
+		return same
+	}
+	var p *problem.Problem
+	if !errors.As(err, &p) && s.Translate != nil {
+		if p = s.Translate(err); p != nil && errors.Unwrap(p) == nil && p.Status >= 500 {
+			p = p.Because(err)
+		}
+	}
+	if p == nil {
+		p = problem.New(problem.Internal, "").Because(err)
+	}
+	s.note(ctx, p)
+	return p
+}
+
+// transform makes problems of huma's own errors and gives all the request's id.
+func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
+	switch v := v.(type) {
+	case *problem.Problem:
+		return v.For(RequestID(ctx.Context())), nil
+	case *huma.ErrorModel:
+		p := problem.New(problem.ForStatus(v.Status), "")
+		if v.Status < 500 {
+			p = p.With(fieldsOf(v.Errors)...)
+		}
+		return p.For(RequestID(ctx.Context())), nil
+	}
+	return v, nil
+}
+
+// fieldsOf leaves the values out: an answer repeats nothing that was sent.
+func fieldsOf(details []*huma.ErrorDetail) []problem.Field {
+	var fields []problem.Field
+	for _, d := range details {
+		message := d.Message
+		if d.Location == "" || d.Location == "body" && !strings.HasPrefix(message, "expected") {
+			message = "cannot be read" // messages of decoders quote what they read
+		}
+		fields = append(fields, problem.Field{Location: d.Location, Message: message})
+	}
+	return fields
+}

@@ -1,0 +1,100 @@
+package problem
+
+import "net/http"
+
+// Code says what happened, for programs. Codes never change their meaning.
+type Code string
+
+// The codes of the shell. Use cases add theirs here and in Catalogue.
+const (
+	Malformed            Code = "malformed"
+	Unauthenticated      Code = "unauthenticated"
+	Forbidden            Code = "forbidden"
+	CrossOrigin          Code = "cross-origin"
+	NotFound             Code = "not-found"
+	MethodNotAllowed     Code = "method-not-allowed"
+	NotAcceptable        Code = "not-acceptable"
+	Timeout              Code = "timeout"
+	Conflict             Code = "conflict"
+	IdempotencyBusy      Code = "idempotency-busy"
+	IdempotencyMismatch  Code = "idempotency-mismatch"
+	IdempotencyKey       Code = "idempotency-key"
+	Gone                 Code = "gone"
+	PreconditionFailed   Code = "precondition-failed"
+	PreconditionRequired Code = "precondition-required"
+	TooLarge             Code = "too-large"
+	UnsupportedMediaType Code = "unsupported-media-type"
+	Invalid              Code = "invalid"
+	BadCursor            Code = "bad-cursor"
+	Locked               Code = "locked"
+	TooMany              Code = "too-many"
+	Internal             Code = "internal"
+	Unavailable          Code = "unavailable"
+	Full                 Code = "full"
+)
+
+// Entry describes a code.
+type Entry struct {
+	Code   Code
+	Status int
+	Title  string // what happened
+	Detail string // what to do
+}
+
+// Catalogue lists all codes with their meaning, in the order of their status.
+func Catalogue() []Entry {
+	return []Entry{
+		{Malformed, http.StatusBadRequest, "The request cannot be read", "Send what the documentation of this operation describes."},
+		{BadCursor, http.StatusBadRequest, "The cursor is not one of this list", "Begin again without a cursor."},
+		{IdempotencyKey, http.StatusBadRequest, "The idempotency key is not usable", "Use 1 to 128 visible ASCII characters, a new random key for each creation."},
+		{Unauthenticated, http.StatusUnauthorized, "Nobody is known by this token", "Send a valid token in the header Authorization: Bearer."},
+		{Forbidden, http.StatusForbidden, "This is not permitted", "Ask an administrator for the permission."},
+		{CrossOrigin, http.StatusForbidden, "The request comes from another site's page", "Open Lotse by its own address; public_url must be that address."},
+		{NotFound, http.StatusNotFound, "There is no such thing", "Check the address; what was purged cannot be had any more."},
+		{MethodNotAllowed, http.StatusMethodNotAllowed, "This cannot be done with it", "Use one of the methods in the header Allow."},
+		{NotAcceptable, http.StatusNotAcceptable, "The answer cannot be had in this form", "Accept application/json."},
+		{Timeout, http.StatusRequestTimeout, "The request did not arrive in time", "Send it again, faster."},
+		{Conflict, http.StatusConflict, "This does not fit the present state", "Get the present state and decide again."},
+		{IdempotencyBusy, http.StatusConflict, "The first request with this idempotency key is still running", "Wait a little and send the same again."},
+		{Gone, http.StatusGone, "It is not there any more", "Begin again."},
+		{PreconditionFailed, http.StatusPreconditionFailed, "It was changed in the meantime", "Get it, look at the change, and send yours with the new ETag."},
+		{TooLarge, http.StatusRequestEntityTooLarge, "The request is too large", "Send less at once."},
+		{UnsupportedMediaType, http.StatusUnsupportedMediaType, "The request has the wrong form", "Send application/json, or what the documentation of this operation says."},
+		{Invalid, http.StatusUnprocessableEntity, "Something in the request is not right", "Mend what is listed in errors."},
+		{IdempotencyMismatch, http.StatusUnprocessableEntity, "This idempotency key was used for another request", "Use a new key for each creation."},
+		{Locked, http.StatusLocked, "Somebody else is writing to it", "Wait a little and try again."},
+		{PreconditionRequired, http.StatusPreconditionRequired, "An edit has to say what it edits", "Send the ETag of what you saw in the header If-Match."},
+		{TooMany, http.StatusTooManyRequests, "Too much at once", "Wait as long as Retry-After says."},
+		{Internal, http.StatusInternalServerError, "Lotse made a mistake", "Try again; if it stays, give the request id to your administrator."},
+		{Unavailable, http.StatusServiceUnavailable, "Lotse cannot do this at the moment", "Try again after a while; /readyz says what is missing."},
+		{Full, http.StatusInsufficientStorage, "There is no room left", "Tell your administrator; nothing that was confirmed is lost."},
+	}
+}
+
+// find returns the description of a code, that of Internal for an unknown one.
+func find(code Code) Entry {
+	var internal Entry
+	for _, e := range Catalogue() {
+		if e.Code == code {
+			return e
+		}
+		if e.Code == Internal {
+			internal = e
+		}
+	}
+	return internal
+}
+
+// ForStatus is the general code of an HTTP status.
+func ForStatus(status int) Code {
+	for _, code := range []Code{Malformed, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, Timeout, Conflict, Gone,
+		PreconditionFailed, TooLarge, UnsupportedMediaType, Invalid, Locked, PreconditionRequired, TooMany, Unavailable, Full} {
+		if find(code).Status == status {
+			return code
+		}
+	}
+	if status >= 400 && status < 500 {
+		return Malformed
+	}
+	return Internal
+}
