@@ -8,20 +8,19 @@ import (
 	"time"
 )
 
-// engine is what differs between SQLite and PostgreSQL, apart from the claiming of
-// jobs.
+// engine is what differs between SQLite and PostgreSQL.
 type engine interface {
-	// begin statements of the two kinds of transaction.
-	begin(write bool) string
+	begin(m mode) string
 	// enter gives the time and sets what row-level security compares with.
 	enter(ctx context.Context, tx *Tx) (time.Time, error)
-	// lock ends a SELECT whose rows are going to be changed or relied upon; skip
-	// leaves out what another transaction holds.
-	lock(skip bool) string
+	// lock ends a SELECT whose rows are going to be changed or relied upon.
+	lock() string
 	classify(err error) (Kind, string)
 	// uncertain reports whether a COMMIT that failed so may have happened.
 	uncertain(err error) bool
 	migrator() (*migrator, error)
+	// queue has the statements of claiming, which skip locked rows on PostgreSQL.
+	queue() queueSQL
 }
 
 // DB is an open database. All methods are safe for concurrent use.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -77,9 +79,14 @@ func (db *DB) refuseBypass(ctx context.Context) error {
 	return nil
 }
 
-func (postgresEngine) begin(write bool) string {
-	if write {
+// begin: a queueing transaction sees what was committed while it waited, as
+// skipping locked rows needs it.
+func (postgresEngine) begin(m mode) string {
+	switch m {
+	case writing:
 		return "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
+	case queueing:
+		return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 	}
 	return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 }
@@ -94,12 +101,7 @@ func (postgresEngine) enter(ctx context.Context, tx *Tx) (time.Time, error) {
 	return time.UnixMicro(now), err
 }
 
-func (postgresEngine) lock(skip bool) string {
-	if skip {
-		return " FOR UPDATE SKIP LOCKED"
-	}
-	return " FOR UPDATE"
-}
+func (postgresEngine) lock() string { return " FOR UPDATE" }
 
 // classify never repeats the server's detail, which quotes values; its message
 // only where a statement is wrong (class 42).
@@ -109,7 +111,8 @@ func (postgresEngine) classify(err error) (Kind, string) {
 		var network net.Error
 		var connect *pgconn.ConnectError
 		if errors.As(err, &network) || errors.As(err, &connect) || pgconn.SafeToRetry(err) || pgconn.Timeout(err) ||
-			errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
+			errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+			errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
 			return Unavailable, "connection"
 		}
 		return Permanent, "driver"

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -69,8 +70,8 @@ func openPool(path string, connections int, pragmas []string) (*sql.DB, error) {
 	return pool, nil
 }
 
-func (sqliteEngine) begin(write bool) string {
-	if write {
+func (sqliteEngine) begin(m mode) string {
+	if m.writes() {
 		return "BEGIN IMMEDIATE"
 	}
 	return "BEGIN"
@@ -83,10 +84,13 @@ func (e sqliteEngine) enter(context.Context, *Tx) (time.Time, error) {
 	return time.Now(), nil
 }
 
-func (sqliteEngine) lock(bool) string { return "" }
+func (sqliteEngine) lock() string { return "" }
 
 func (sqliteEngine) classify(err error) (Kind, string) {
 	var e *sqlite.Error
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		return Unavailable, "connection"
+	}
 	if !errors.As(err, &e) {
 		return Permanent, "SQLite: " + err.Error()
 	}

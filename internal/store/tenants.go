@@ -75,8 +75,8 @@ func (s *System) DestroyTenant(ctx context.Context, id string) error {
 		if n == 0 {
 			return ErrNoTenant
 		}
-		_, err = tx.as(id).exec("UPDATE jobs SET state = 'cancelled', finished_at = $2, node = NULL, lease_until = NULL "+
-			"WHERE tenant_id = $1 AND state IN ('waiting', 'running')", micros(tx.now))
+		_, err = tx.systemExec("UPDATE jobs SET state = 'cancelled', finished_at = $2, node = NULL, lease_until = NULL "+
+			"WHERE tenant_id = $1 AND state IN ('waiting', 'running')", id, micros(tx.now))
 		return err
 	})
 }

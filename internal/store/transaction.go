@@ -15,6 +15,17 @@ const (
 	commitTime   = 10 * time.Second // for COMMIT and ROLLBACK, which no context cuts short
 )
 
+// mode is the kind of a transaction.
+type mode int
+
+const (
+	reading  mode = iota
+	writing       // changes rows that it may have read before
+	queueing      // changes rows it locks first and skips the ones others hold
+)
+
+func (m mode) writes() bool { return m != reading }
+
 // Tenant reaches the rows of one tenant.
 type Tenant struct {
 	db *DB
@@ -34,7 +45,7 @@ func (t *Tenant) Write(ctx context.Context, f func(tx *Tx) error) error {
 	if !validTenant(t.id) {
 		return ErrNoTenant
 	}
-	return t.db.transact(ctx, t.id, true, f)
+	return t.db.transact(ctx, t.id, writing, f)
 }
 
 // Read runs f on one consistent state of the database; it cannot change anything.
@@ -42,7 +53,7 @@ func (t *Tenant) Read(ctx context.Context, f func(tx *Tx) error) error {
 	if !validTenant(t.id) {
 		return ErrNoTenant
 	}
-	return t.db.transact(ctx, t.id, false, f)
+	return t.db.transact(ctx, t.id, reading, f)
 }
 
 // System does what crosses tenants.
@@ -53,12 +64,12 @@ func (db *DB) System() *System { return &System{db: db} }
 
 // Write is [Tenant.Write] for the system.
 func (s *System) Write(ctx context.Context, f func(tx *Tx) error) error {
-	return s.db.transact(ctx, everyone, true, f)
+	return s.db.transact(ctx, everyone, writing, f)
 }
 
 // Read is [Tenant.Read] for the system.
 func (s *System) Read(ctx context.Context, f func(tx *Tx) error) error {
-	return s.db.transact(ctx, everyone, false, f)
+	return s.db.transact(ctx, everyone, reading, f)
 }
 
 // WriteAs is [Tenant.Write] for the tenant a job belongs to; an empty one is the
@@ -71,10 +82,10 @@ func (s *System) WriteAs(ctx context.Context, tenant string, f func(tx *Tx) erro
 }
 
 // transact runs f until it commits or fails for good.
-func (db *DB) transact(ctx context.Context, tenant string, write bool, f func(*Tx) error) error {
+func (db *DB) transact(ctx context.Context, tenant string, m mode, f func(*Tx) error) error {
 	started := time.Now()
 	for attempt := 0; ; attempt++ {
-		err := db.once(ctx, tenant, write, f)
+		err := db.once(ctx, tenant, m, f)
 		if err == nil || !again(err, attempt, time.Since(started)) {
 			return err
 		}
@@ -114,8 +125,8 @@ func pause(ctx context.Context, attempt int) bool {
 }
 
 // once runs f in one transaction.
-func (db *DB) once(ctx context.Context, tenant string, write bool, f func(*Tx) error) (err error) {
-	tx, err := db.beginTx(ctx, tenant, write)
+func (db *DB) once(ctx context.Context, tenant string, m mode, f func(*Tx) error) (err error) {
+	tx, err := db.beginTx(ctx, tenant, m)
 	if err != nil {
 		return err
 	}
@@ -134,7 +145,7 @@ func (db *DB) once(ctx context.Context, tenant string, write bool, f func(*Tx) e
 		err = &Error{Doing: "commit", ended: ctx.Err()}
 	}
 	if err == nil {
-		err = db.fault(Point{Stage: StageCommit, Write: write})
+		err = db.fault(Point{Stage: StageCommit, Write: m.writes()})
 	}
 	if err != nil {
 		return err
@@ -150,22 +161,22 @@ func (db *DB) once(ctx context.Context, tenant string, write bool, f func(*Tx) e
 }
 
 // beginTx takes a connection and begins.
-func (db *DB) beginTx(ctx context.Context, tenant string, write bool) (*Tx, error) {
+func (db *DB) beginTx(ctx context.Context, tenant string, m mode) (*Tx, error) {
 	if db.closed.Load() {
 		return nil, ErrClosed
 	}
-	if err := db.fault(Point{Stage: StageBegin, Write: write}); err != nil {
+	if err := db.fault(Point{Stage: StageBegin, Write: m.writes()}); err != nil {
 		return nil, err
 	}
 	pool := db.reader
-	if write {
+	if m.writes() {
 		pool = db.writer
 	}
 	conn, err := pool.Conn(ctx)
 	if err != nil {
 		return nil, db.failure(ctx, "connect", err)
 	}
-	tx := &Tx{db: db, conn: conn, ctx: ctx, tenant: tenant, write: write}
+	tx := &Tx{db: db, conn: conn, ctx: ctx, tenant: tenant, mode: m}
 	if err := tx.enter(); err != nil {
 		tx.rollback()
 		_ = conn.Close()
@@ -176,7 +187,7 @@ func (db *DB) beginTx(ctx context.Context, tenant string, write bool) (*Tx, erro
 
 // enter begins the transaction and makes sure that the tenant is there.
 func (tx *Tx) enter() error {
-	if _, err := tx.conn.ExecContext(tx.ctx, tx.db.engine.begin(tx.write)); err != nil {
+	if _, err := tx.conn.ExecContext(tx.ctx, tx.db.engine.begin(tx.mode)); err != nil {
 		return tx.fail("begin", err)
 	}
 	now, err := tx.db.engine.enter(tx.ctx, tx)
@@ -204,13 +215,13 @@ func (tx *Tx) commit() error {
 	defer cancel()
 	_, err := tx.conn.ExecContext(ctx, "COMMIT")
 	if err == nil {
-		if tx.db.fault(Point{Stage: StageCommitted, Write: tx.write}) != nil {
+		if tx.db.fault(Point{Stage: StageCommitted, Write: tx.mode.writes()}) != nil {
 			return &Error{Doing: "commit", Kind: Unknown}
 		}
 		return nil
 	}
 	tx.rollback()
-	if tx.write && tx.db.engine.uncertain(err) {
+	if tx.mode.writes() && tx.db.engine.uncertain(err) {
 		_, detail := tx.db.engine.classify(err)
 		return &Error{Doing: "commit", Kind: Unknown, Detail: detail}
 	}

@@ -18,7 +18,7 @@ type Tx struct {
 	conn   *sql.Conn
 	ctx    context.Context
 	tenant string
-	write  bool
+	mode   mode
 	now    time.Time
 	failed error // of the first statement that failed
 	queued bool  // jobs were made that can be claimed at once
@@ -41,7 +41,15 @@ func (tx *Tx) Now() time.Time { return tx.now }
 
 // forUpdate ends a SELECT that locks its rows until the transaction ends. SQLite
 // needs none: it has one writer.
-func (tx *Tx) forUpdate() string { return tx.db.engine.lock(false) }
+func (tx *Tx) forUpdate() string { return tx.db.engine.lock() }
+
+// lockIfWriting is forUpdate in a transaction that may lock.
+func (tx *Tx) lockIfWriting() string {
+	if !tx.mode.writes() {
+		return ""
+	}
+	return tx.forUpdate()
+}
 
 // exec runs a statement on tables of the tenant, which is its $1; args begin at
 // $2. It gives the number of rows affected.
@@ -82,14 +90,6 @@ func (tx *Tx) scoped(args []any) ([]any, error) {
 		return nil, &Error{Doing: "run a statement of a tenant for the system"}
 	}
 	return append([]any{tx.tenant}, args...), nil
-}
-
-// as is the transaction of the system narrowed to one tenant's rows, for what
-// both a tenant and the system do.
-func (tx *Tx) as(tenant string) *Tx {
-	narrow := *tx
-	narrow.tenant = tenant
-	return &narrow
 }
 
 // systemExec runs a statement that has no tenant as $1.
@@ -159,7 +159,7 @@ func (tx *Tx) before(query string) error {
 	if tx.failed != nil {
 		return tx.failed
 	}
-	if err := tx.db.fault(Point{Stage: StageStatement, Write: tx.write, SQL: query}); err != nil {
+	if err := tx.db.fault(Point{Stage: StageStatement, Write: tx.mode.writes(), SQL: query}); err != nil {
 		return tx.fail("run a statement", err)
 	}
 	return nil

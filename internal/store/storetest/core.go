@@ -26,6 +26,15 @@ func Run(t *testing.T, place func(t testing.TB) Place) {
 		{"ConcurrentWriters", testConcurrentWriters},
 		{"Readers", testReaders},
 		{"Closed", testClosed},
+		{"Enqueue", testEnqueue},
+		{"Order", testOrder},
+		{"RunAt", testRunAt},
+		{"Fence", testFence},
+		{"GiveBack", testGiveBack},
+		{"Cancel", testCancel},
+		{"ClaimsAtOnce", testClaimsAtOnce},
+		{"Schedules", testSchedules},
+		{"DestroyedTenantsJobs", testDestroyedTenantsJobs},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, place(t)) })
 	}

@@ -38,7 +38,9 @@ SELECT lotse_wall('sites');
 
 -- Work to do. tenant_id is '*' for work that belongs to no tenant. rank_at is
 -- run_at less a minute for each step of priority: the order of claiming, in which
--- age catches up with any priority. token grows with each claim.
+-- age catches up with any priority. attempt counts the runs, at most attempts of
+-- them unless that is 0. token grows with each claim; cancelling is what a person
+-- has asked of a running job; code says why it failed.
 CREATE TABLE jobs (
   tenant_id   text COLLATE "C" NOT NULL,
   id          text COLLATE "C" NOT NULL,
@@ -64,7 +66,8 @@ CREATE TABLE jobs (
   PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX jobs_unique ON jobs (tenant_id, unique_key) WHERE state IN ('waiting', 'running');
-CREATE INDEX jobs_waiting ON jobs (kind, rank_at) WHERE state = 'waiting';
+CREATE INDEX jobs_rank ON jobs (kind, rank_at) WHERE state = 'waiting';
+CREATE INDEX jobs_due ON jobs (kind, run_at) WHERE state = 'waiting';
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_subject ON jobs (tenant_id, subject);
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE state IN ('done', 'failed', 'cancelled');
