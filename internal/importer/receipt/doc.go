@@ -5,4 +5,8 @@
 //	came in = delivered + delivered with warning + failed + left out
 //
 // where documents that became DICOM objects count as the item they were.
+//
+// WriteSigned gives a receipt the form in which it outlives the import: Redact removes
+// what is personal, and Verify finds the rest as it was signed. docs/receipt.md has
+// the format.
 package receipt
