@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 
@@ -63,7 +64,8 @@ func (f *fetcher) links() ([]string, error) {
 	case f.memory.Link != "":
 		return []string{f.memory.Link}, nil
 	case len(s) == 0 && f.req.Picture != nil:
-		return links(f.ctx, f.req.Picture, f.req.Limits.Pixels)
+		image := io.NewSectionReader(f.req.Picture, 0, f.req.Picture.Size())
+		return links(f.ctx, image, f.req.Limits.Pixels)
 	case len(s) != 1:
 		return nil, &importer.Problem{Code: importer.ProblemUsage, Err: errors.New("source: not one link")}
 	case !isLink(s[0]):
