@@ -35,8 +35,8 @@ func (b *book) leftOut(list []importer.LeftOut) error {
 // unfit enters documents that cannot become DICOM objects.
 func (b *book) unfit(list []importer.LeftOut) error { return b.leftOut(list) }
 
-// notChosen enters the instances of patients the decision does not concern.
-func (b *book) notChosen(patients []*importer.Patient) error {
+// notChosen are the instances of patients the decision does not concern.
+func notChosen(patients []*importer.Patient) []importer.LeftOut {
 	var list []importer.LeftOut
 	for _, p := range patients {
 		for _, study := range p.Studies {
@@ -47,7 +47,7 @@ func (b *book) notChosen(patients []*importer.Patient) error {
 			}
 		}
 	}
-	return b.leftOut(list)
+	return list
 }
 
 // enter takes the result of one object.

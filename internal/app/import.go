@@ -111,7 +111,7 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 	rec := &Receipt{Receipt: receipt.New(receipt.Head{Version: a.Version, DryRun: req.DryRun, Started: req.Decision.At,
 		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
 	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, say: hooks.Say, total: exam.declared(), objects: exam.Len()}
-	if err := errors.Join(b.leftOut(in.LeftOut), b.notChosen(others), b.unfit(exam.unfit)); err != nil {
+	if err := errors.Join(b.leftOut(in.LeftOut), b.leftOut(notChosen(others)), b.unfit(exam.unfit)); err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}
 	if exam.Len() == 0 {
