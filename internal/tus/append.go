@@ -159,9 +159,6 @@ func (p *patient) Read(buf []byte) (int, error) {
 	return n, Interrupted
 }
 
-// close lifts the deadline of the answer, which would otherwise be that of the next
-// request on the connection too.
-func (p *patient) close() {
-	p.release()
-	_ = p.conn.SetWriteDeadline(time.Time{})
-}
+// close ends the watch over the context. The deadline for the answer stays: net/http
+// lifts it with the next request.
+func (p *patient) close() { p.release() }

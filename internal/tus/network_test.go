@@ -294,6 +294,10 @@ func TestDeadlinesEnd(t *testing.T) {
 			t.Fatalf("%v %v", resp, err)
 		}
 		<-time.After(60 * time.Millisecond) // beyond the deadlines of the request before
+		resp, err = call(t.Context(), client, "HEAD", srv.URL+path, nil)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%v %v", resp, err)
+		}
 	}
 	if conns.Load() != 1 {
 		t.Errorf("%d connections: the deadline of a request stayed", conns.Load())

@@ -462,3 +462,15 @@ func BenchmarkWriteSigned(b *testing.B) {
 		}
 	}
 }
+
+// TestSomeValuesRemoved keeps all values but one, as a person may do who shows a
+// receipt to another.
+func TestSomeValuesRemoved(t *testing.T) {
+	signed := string(sign(t, example(t)))
+	from := strings.Index(signed, `"patient":{"salt"`)
+	to := from + strings.Index(signed[from:], `,"source"`) + 1
+	v, err := Verify(strings.NewReader(signed[:from]+signed[to:]), testKeys)
+	if err != nil || v.Redacted() || len(v.Removed) != 1 || v.Removed["patient"] != 1 || v.Kept["source"] != 1 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

@@ -4,6 +4,7 @@ package tustest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -159,8 +160,8 @@ func (l *lease) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *lease) Commit(context.Context) (int64, error) {
-	if err := l.m.fault("commit"); err != nil {
+func (l *lease) Commit(ctx context.Context) (int64, error) {
+	if err := errors.Join(ctx.Err(), l.m.fault("commit")); err != nil {
 		return l.at, err
 	}
 	l.m.mu.Lock()
