@@ -137,8 +137,8 @@ func (v *visit) part(about About, alone bool, fetch func(dlx.Sink) error) (err e
 	}
 	defer func() { err = errors.Join(err, k.Close()) }()
 	s := &sink{keeping: k, ctx: v.ctx, visit: v, before: v.progress.Done, alone: alone, limit: v.left}
-	if v.digests && k.Offset() == 0 {
-		s.hash = sha256.New()
+	if k.Offset() == 0 {
+		s.begin()
 	}
 	if !k.Finished() {
 		s.total()
@@ -164,7 +164,9 @@ type sink struct {
 	before  int64 // bytes of earlier downloads
 	alone   bool
 	limit   int64
-	hash    hash.Hash // of what is held; nil where its beginning was not seen
+	whole   bool      // everything that is held came through here
+	hash    hash.Hash // of what is held; nil where its beginning did not, or none is wanted
+	head    []byte    // its first bytes
 }
 
 var _ dlx.Sink = (*sink)(nil)
@@ -176,6 +178,9 @@ func (s *sink) Write(p []byte) (int, error) {
 	n, err := s.keeping.Write(p)
 	if s.hash != nil {
 		_, _ = s.hash.Write(p[:n]) // never fails
+	}
+	if s.whole && len(s.head) < dlx.SniffLength {
+		s.head = append(s.head, p[:min(n, dlx.SniffLength-len(s.head))]...)
 	}
 	s.visit.tell(s.before + s.keeping.Offset())
 	return n, err
@@ -195,11 +200,17 @@ func (s *sink) Reset(version dlx.Version) error {
 	if err := s.keeping.Reset(s.ctx, version); err != nil {
 		return err
 	}
-	if s.visit.digests {
-		s.hash = sha256.New()
-	}
+	s.begin()
 	s.total()
 	return nil
+}
+
+// begin is at the first byte.
+func (s *sink) begin() {
+	s.whole, s.head, s.hash = true, nil, nil
+	if _, own := s.keeping.(Digested); !own {
+		s.hash = sha256.New()
+	}
 }
 
 // total says how much there is to come, where that is known.
@@ -209,31 +220,44 @@ func (s *sink) total() {
 	}
 }
 
-// complete ends a part that is all here. The digest of one whose beginning came in
-// another run is that of the bytes as they are read again.
+// complete ends a part that is all here.
 func (s *sink) complete() error {
 	if err := s.keeping.Flush(s.ctx); err != nil {
 		return fmt.Errorf("source: part: %w", err)
 	}
-	data := io.NewSectionReader(s.keeping, 0, s.keeping.Offset())
-	if s.visit.digests && s.hash == nil {
-		s.hash = sha256.New()
-		if _, err := io.CopyBuffer(struct{ io.Writer }{s.hash}, &cancellable{s.ctx, data}, make([]byte, 1<<20)); err != nil {
-			return fmt.Errorf("source: digest of a part: %w", err)
+	if !s.whole {
+		head, err := blob{ReaderAt: s.keeping, size: s.keeping.Offset()}.head()
+		if err != nil {
+			return fmt.Errorf("source: part: %w", err)
 		}
+		s.head = head
 	}
-	head, err := blob{ReaderAt: data, size: data.Size()}.head()
+	sum := Sum{Type: dlx.Sniff(s.head)}
+	digest, err := s.digest()
 	if err != nil {
-		return fmt.Errorf("source: part: %w", err)
+		return fmt.Errorf("source: digest of a part: %w", err)
 	}
-	sum := Sum{Type: dlx.Sniff(head)}
-	if s.hash != nil {
-		s.hash.Sum(sum.SHA256[:0])
-	}
+	copy(sum.SHA256[:], digest)
 	if err := s.keeping.Complete(s.ctx, sum); err != nil {
 		return fmt.Errorf("source: complete a part: %w", err)
 	}
 	return nil
+}
+
+// digest is that of the part. Where its beginning came in another run, and nobody kept
+// count, the bytes are read again.
+func (s *sink) digest() ([]byte, error) {
+	if own, ok := s.keeping.(Digested); ok {
+		return own.Digest(), nil
+	}
+	if s.hash == nil {
+		s.hash = sha256.New()
+		data := &cancellable{s.ctx, io.NewSectionReader(s.keeping, 0, s.keeping.Offset())}
+		if _, err := io.CopyBuffer(struct{ io.Writer }{s.hash}, data, make([]byte, 1<<20)); err != nil {
+			return nil, err
+		}
+	}
+	return s.hash.Sum(nil), nil
 }
 
 // cancellable reads until its context is done.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"lotse/dlx"
@@ -28,7 +29,7 @@ import (
 // is a problem of code ProblemPatience with After. Every error is an *importer.Problem.
 func Fetch(ctx context.Context, req Request, hooks Hooks, keep Keeper) error {
 	req.Limits = req.Limits.orDefaults()
-	f := &fetcher{ctx: ctx, req: &req, hooks: hooks, keep: keep, left: req.Limits.Scratch, digests: true}
+	f := &fetcher{ctx: ctx, req: &req, hooks: hooks, keep: keep, left: req.Limits.Scratch}
 	if err := f.run(); err != nil {
 		return problem(ctx, err)
 	}
@@ -41,7 +42,7 @@ func (f *fetcher) run() error {
 		return fmt.Errorf("source: state of the fetch: %w", err)
 	}
 	if state != nil {
-		if err := json.Unmarshal(state, &f.memory); err != nil {
+		if err := json.Unmarshal(state, &f.memory); err != nil || !f.memory.sound() {
 			return errors.New("source: the state of the fetch cannot be read") // the error may quote it
 		}
 	}
@@ -87,7 +88,6 @@ type fetcher struct {
 	progress  importer.Progress
 	saved     []byte // the state as it was remembered last
 	left      int64  // bytes that may still be fetched
-	digests   bool   // parts want their digest
 }
 
 // memory is the state of a fetch, as Keeper.Remember gets it.
@@ -104,6 +104,11 @@ type memory struct {
 	Chosen []int             `json:"chosen,omitempty"`
 	// Separately: the portal does not give everything at once.
 	Separately bool `json:"separately,omitempty"`
+}
+
+// sound reports whether what was chosen is on the list.
+func (m *memory) sound() bool {
+	return !slices.ContainsFunc(m.Chosen, func(i int) bool { return i < 0 || i >= len(m.Listed) })
 }
 
 // remember keeps the state where it changed through the visit.

@@ -68,6 +68,8 @@ type scratchPart struct {
 	refused  importer.ReasonCode
 }
 
+var _ Digested = (*scratchPart)(nil)
+
 // Offset is how many bytes are held.
 func (p *scratchPart) Offset() int64 { return p.Size() }
 
@@ -85,6 +87,9 @@ func (p *scratchPart) Reset(_ context.Context, v dlx.Version) error {
 	}
 	return p.File.Reset()
 }
+
+// Digest is not wanted: nobody would compare it.
+func (p *scratchPart) Digest() []byte { return nil }
 
 // Flush has nothing to do: nothing outlives the process.
 func (p *scratchPart) Flush(context.Context) error { return nil }

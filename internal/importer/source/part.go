@@ -68,9 +68,16 @@ type Keeping interface {
 	Close() error
 }
 
+// Digested is a Keeping that keeps count of the digest itself, also from one process
+// to the next. Otherwise Fetch does, and reads what another process got again.
+type Digested interface {
+	// Digest is the SHA-256 of all bytes after Flush; nil when none is wanted.
+	Digest() []byte
+}
+
 // Sum is what is known of a part when all of it came.
 type Sum struct {
-	// SHA256 of all its bytes, as they came.
+	// SHA256 of all its bytes, as they came; zero when none is wanted.
 	SHA256 [32]byte
 	// Type is what the first bytes say it is.
 	Type dlx.MediaType

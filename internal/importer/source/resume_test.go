@@ -400,9 +400,11 @@ func TestFetchNeedsALink(t *testing.T) {
 	stops(t, importer.ProblemUsage, Request{Sources: []string{"https://a/", "https://b/"}}, &vault{})
 	stops(t, importer.ProblemBadLink, Request{Sources: []string{"/etc/passwd"}}, &vault{})
 	stops(t, importer.ProblemAnswer, Request{Sources: []string{"https://a/"}, BirthDate: "x"}, &vault{})
-	problem := stops(t, importer.ProblemInternal, Request{Sources: []string{"https://a/"}}, &vault{state: []byte(`{"link":"secret`)})
-	if strings.Contains(problem.Error(), "secret") {
-		t.Error(problem)
+	for _, state := range []string{`{"link":"secret`, `{"link":"secret","listed":[{}],"chosen":[1]}`, `{"link":"secret","chosen":[-1]}`} {
+		problem := stops(t, importer.ProblemInternal, Request{Sources: []string{"https://a/"}}, &vault{state: []byte(state)})
+		if strings.Contains(problem.Error(), "secret") {
+			t.Error(problem)
+		}
 	}
 }
 
@@ -445,6 +447,29 @@ type unwritable struct {
 }
 
 func (u unwritable) Write([]byte) (int, error) { return 0, u.err }
+
+// TestDigestOfOthers: a keeper that keeps count itself is believed.
+func TestDigestOfOthers(t *testing.T) {
+	_, link := serve(t, noise(2, 50_000))
+	d := &vault{}
+	if err := Fetch(t.Context(), request(link), Hooks{}, counted{d.keeper(-1)}); err != nil {
+		t.Fatal(err)
+	}
+	if d.parts[0].sum.SHA256 != [32]byte([]byte("the digest that somebody else has")[:32]) {
+		t.Errorf("%x", d.parts[0].sum.SHA256)
+	}
+}
+
+type counted struct{ *keeper }
+
+func (c counted) Part(ctx context.Context, about About) (Keeping, error) {
+	k, err := c.keeper.Part(ctx, about)
+	return digested{k}, err
+}
+
+type digested struct{ Keeping }
+
+func (digested) Digest() []byte { return []byte("the digest that somebody else has")[:32] }
 
 // TestSameAsAtOnce: what is fetched in parts is the package that Open makes.
 func TestSameAsAtOnce(t *testing.T) {

@@ -2,6 +2,11 @@
 // picture with a QR code of one, a ZIP archive, a folder, a file, or several of
 // them. What something is, its bytes say, never its name.
 //
+// Open does all of it at once, for the life of a process. What must survive the
+// process comes in two halves: Fetch follows a link and keeps what is behind it as
+// parts, in as many runs as it takes, and Assemble opens parts, fetched or handed in, as
+// the same package. Open is made of these two.
+//
 // Nothing is unpacked: a file in an archive is inflated each time it is opened, and
 // memory depends on the number of files only. What has to be read at any offset but
 // cannot be where it lies, a download or a packed archive inside an archive, goes
