@@ -9,12 +9,10 @@ import (
 	"time"
 )
 
-// lookEvery is how often a certificate's files are looked at, at most.
-const lookEvery = 5 * time.Second
-
 // certificate is read from files, and again when they change.
 type certificate struct {
 	certFile, keyFile string
+	poll              time.Duration // between two looks at the files
 	log               *slog.Logger
 
 	mu     sync.Mutex
@@ -29,8 +27,8 @@ type fileStamp struct {
 	size     int64
 }
 
-func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log, stamp: stampOf(certFile, keyFile), looked: time.Now()}
+func newCertificate(certFile, keyFile string, poll time.Duration, log *slog.Logger) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, poll: poll, log: log, stamp: stampOf(certFile, keyFile), looked: time.Now()}
 	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		return nil, fmt.Errorf("tls.cert_file, tls.key_file: %w", err)
@@ -53,7 +51,7 @@ func stampOf(names ...string) (stamps [2]fileStamp) {
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.looked) < lookEvery {
+	if time.Since(c.looked) < c.poll {
 		return c.loaded, nil
 	}
 	c.looked = time.Now()

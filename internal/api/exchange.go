@@ -165,11 +165,3 @@ func (s *Server) panicked(w *writer, r *http.Request, reason any) {
 	}
 	_ = problem.Write(w, problem.New(problem.Internal, "")) // the client has gone
 }
-
-// errorLog is where net/http tells of broken connections and handshakes.
-func (s *Server) errorLog(r http.Handler) *http.Server {
-	return &http.Server{
-		Handler: r, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
-	}
-}

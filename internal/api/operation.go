@@ -1,9 +1,12 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -53,16 +56,11 @@ func register[I, O any](s *Server, op Operation, described huma.Operation, handl
 
 // describe turns an operation into huma's.
 func (s *Server) describe(op Operation) huma.Operation {
-	limit := op.Body
-	if limit == 0 {
-		limit = DefaultBody
-	}
 	d := huma.Operation{
 		OperationID: op.ID, Method: op.Method, Path: op.Path, Summary: op.Summary, Description: op.Description, DefaultStatus: op.Status,
-		MaxBodyBytes:    limit + 1, // ours tells first
-		BodyReadTimeout: -1,        // ours has the deadlines
-		Responses:       map[string]*huma.Response{"default": s.problemResponse("What did not work; code says what.")},
-		Extensions:      map[string]any{"x-permission": string(op.Permission)},
+		MaxBodyBytes: -1, BodyReadTimeout: -1, // the adapter has read it, within bounds
+		Responses:  map[string]*huma.Response{"default": s.problemResponse("What did not work; code says what.")},
+		Extensions: map[string]any{"x-permission": string(op.Permission)},
 	}
 	if op.Tag != "" {
 		d.Tags = []string{op.Tag}
@@ -114,6 +112,14 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 		panic("api: the operation " + op.OperationID + " was not registered through Register")
 	}
 	a.server.Handle(*a.server.pending, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if op.RequestBody != nil { // huma reads all of it as well, but tells fewer kinds of errors apart
+			text, err := io.ReadAll(r.Body)
+			if err != nil {
+				a.server.fail(w, r, problem.New(bodyProblem(err), ""))
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(text))
+		}
 		handler(humago.NewContext(op, r, w))
 	}))
 }
@@ -128,6 +134,9 @@ func (s *Server) problemOf(ctx context.Context, err error) error {
 		return same
 	}
 	var p *problem.Problem
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return problem.New(problem.Timeout, "") // the client has gone
+	}
 	if !errors.As(err, &p) && s.Translate != nil {
 		if p = s.Translate(err); p != nil && errors.Unwrap(p) == nil && p.Status >= 500 {
 			p = p.Because(err)
@@ -153,6 +162,18 @@ func (s *Server) transform(ctx huma.Context, _ string, v any) (any, error) {
 		return p.For(RequestID(ctx.Context())), nil
 	}
 	return v, nil
+}
+
+// bodyProblem is what it means that a body could not be read.
+func bodyProblem(err error) problem.Code {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return problem.TooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return problem.Timeout
+	}
+	return problem.Malformed // the client has gone
 }
 
 // fieldsOf leaves the values out: an answer repeats nothing that was sent.

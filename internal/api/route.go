@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"lotse/internal/api/access"
 	"lotse/internal/api/idempotency"
@@ -58,7 +59,13 @@ func (s *Server) guard(route Route, next http.Handler) http.Handler {
 			}
 			r = r.WithContext(access.WithActor(r.Context(), actor))
 		}
-		if route.Body != Unlimited && r.Body != nil && r.Body != http.NoBody {
+		switch {
+		case !hasBody(r):
+		case route.Body == Unlimited:
+			control := http.NewResponseController(w)
+			_ = control.SetReadDeadline(time.Time{}) // the handler's affair, until it is done
+			defer func() { _ = control.SetReadDeadline(time.Now().Add(s.Stall)) }()
+		default:
 			limit := route.Body
 			if limit == 0 {
 				limit = DefaultBody
@@ -72,6 +79,9 @@ func (s *Server) guard(route Route, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// hasBody tells whether a request has, or may have, a body.
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
 // authorize asks the one place that decides.
 func (s *Server) authorize(route Route, r *http.Request, x *exchange) (access.Actor, *problem.Problem) {

@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // bound is what Listen took.
@@ -84,9 +86,9 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := s.Listen(ctx); err != nil {
 		return err
 	}
-	pages, metrics := s.errorLog(s), s.errorLog(s.metricsHandler())
+	pages, metrics := s.newHTTP(s), s.newHTTP(s.metricsHandler())
 	if s.CertFile != "" {
-		c, err := newCertificate(s.CertFile, s.KeyFile, s.Log)
+		c, err := newCertificate(s.CertFile, s.KeyFile, s.CertPoll, s.Log)
 		if err != nil {
 			closeAll(s.bound.pages)
 			closeAll(s.bound.metrics)
@@ -96,10 +98,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	failed := make(chan error, len(s.bound.pages)+len(s.bound.metrics))
-	serve := func(server *http.Server, l net.Listener) {
+	serve := func(server *http.Server, l net.Listener, secure bool) {
 		wg.Go(func() {
 			err := error(nil)
-			if server.TLSConfig != nil {
+			if secure {
 				err = server.ServeTLS(l, "", "")
 			} else {
 				err = server.Serve(l)
@@ -110,10 +112,10 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 	for _, l := range s.bound.pages {
-		serve(pages, l)
+		serve(pages, l, s.CertFile != "")
 	}
 	for _, l := range s.bound.metrics {
-		serve(metrics, l)
+		serve(metrics, l, false)
 	}
 	var err error
 	select {
@@ -123,6 +125,16 @@ func (s *Server) Run(ctx context.Context) error {
 	s.shutdown(context.WithoutCancel(ctx), pages, metrics)
 	wg.Wait()
 	return err
+}
+
+// newHTTP is a server of net/http with bounds. There is none on writing as a whole,
+// which would cut off streams and downloads: each write has its own. What net/http
+// tells of broken connections and handshakes has addresses, and is for debugging.
+func (s *Server) newHTTP(r http.Handler) *http.Server {
+	return &http.Server{
+		Handler: r, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 // shutdown ends the servers, politely as long as Options.Stop allows.

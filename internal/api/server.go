@@ -40,6 +40,7 @@ type Options struct {
 	Stall     time.Duration // how long a client may neither send nor take a byte; 30 s
 	Poll      time.Duration // between two looks at what a stream shows; 500 ms
 	Heartbeat time.Duration // between two comments on a quiet stream; 15 s
+	CertPoll  time.Duration // between two looks at CertFile and KeyFile; 5 s
 	MaxStream time.Duration // after which a client has to connect to a stream anew; 15 min
 }
 
@@ -54,6 +55,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Stall, 30*time.Second)
 	set(&o.Poll, 500*time.Millisecond)
 	set(&o.Heartbeat, 15*time.Second)
+	set(&o.CertPoll, 5*time.Second)
 	set(&o.MaxStream, 15*time.Minute)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -106,6 +108,9 @@ func New(o Options) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.newExchange(r)
 	rw := newWriter(w, s.Stall)
+	if hasBody(r) {
+		rw.expect(time.Now().Add(s.Stall))
+	}
 	r = r.WithContext(withExchange(r.Context(), x))
 	s.commonHeaders(rw.Header(), x)
 	done := s.Meter.Begin()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -70,8 +71,12 @@ func (w *writer) FlushError() error {
 // Flush is FlushError for those who cannot tell an error.
 func (w *writer) Flush() { _ = w.FlushError() }
 
-// finish bounds what net/http writes after the handler.
-func (w *writer) finish() { w.until(time.Now().Add(w.stall)) }
+// finish bounds what net/http writes after the handler. Before that it may have to read
+// what is left of the body, which takes up to one stall.
+func (w *writer) finish() { w.until(time.Now().Add(2 * w.stall)) }
+
+// expect bounds the reading of a body: net/http reads what a handler leaves of it.
+func (w *writer) expect(t time.Time) { _ = w.control.SetReadDeadline(t) }
 
 // body is a request's body with bounds: of its size, of the time between two bytes, and
 // of all of it.
@@ -97,7 +102,8 @@ func newBody(w http.ResponseWriter, r io.ReadCloser, limit int64, stall time.Dur
 
 // Read reads within the bounds. Its errors are *http.MaxBytesError and
 // os.ErrDeadlineExceeded besides those of the connection. After the end there is no
-// deadline left, since net/http would take its passing for the client's leaving.
+// deadline left, since net/http would take its passing for the client's leaving; after
+// an error there is one that has passed, since net/http would wait for the rest.
 func (b *body) Read(p []byte) (int, error) {
 	deadline := time.Now().Add(b.stall)
 	if deadline.After(b.end) {
@@ -105,8 +111,10 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	_ = b.control.SetReadDeadline(deadline)
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		_ = b.control.SetReadDeadline(time.Time{})
+	} else if err != nil {
+		_ = b.control.SetReadDeadline(time.Now())
 	}
 	return n, err
 }
