@@ -62,14 +62,14 @@ const SealedBuffer = 256 << 10
 // Archive is an open archive, safe for concurrent use except for Unlock and what
 // refuses files.
 type Archive struct {
-	r        io.ReaderAt
-	size     int64
-	body     int64 // where the directory begins and files must end
-	buffer   int
-	entries  []entry
-	lock     *lock     // nil: no password is known
-	inflater sync.Pool // *inflater
-	buffers  sync.Pool // *bufio.Reader
+	r         io.ReaderAt
+	size      int64
+	body      int64 // where the directory begins and files must end
+	buffer    int
+	entries   []entry
+	lock      *lock     // nil: no password is known
+	inflaters sync.Pool // *inflate.Reader
+	buffers   sync.Pool // *bufio.Reader
 }
 
 // Entry describes one file of an archive.

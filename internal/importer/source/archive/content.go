@@ -7,7 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/klauspost/compress/flate"
+	"lotse/internal/importer/source/archive/inflate"
 )
 
 // Open opens file i from its beginning. A stored file that is not encrypted is an
@@ -45,9 +45,7 @@ func (a *Archive) Stored(i int) (*io.SectionReader, bool) {
 }
 
 // headInput is how many packed bytes Head looks at, at the least: enough for the
-// tables of a first deflate block and some bytes after them. Packed bytes are few on
-// purpose: an inflater gives nothing before its window of 32 KiB is full, or its
-// input ends.
+// tables of a first deflate block and some bytes after them.
 const headInput = 1 << 10
 
 // Head reads the first bytes of file i into p, as cheaply as can be, and returns
@@ -66,65 +64,32 @@ func (a *Archive) Head(i int, p []byte) int {
 	case methodDeflate:
 		packed = io.LimitReader(packed, int64(max(headInput, len(p)/2)))
 	}
-	in := a.inflate(packed, e)
-	n, _ := io.ReadFull(in.z, p)
-	a.release(in)
+	z := a.inflate(packed, e)
+	n, _ := io.ReadFull(z, p)
+	a.release(z)
 	return n
 }
 
-// inflater is a decompressor with its buffer.
-type inflater struct {
-	buf   *bufio.Reader
-	z     io.Reader
-	flate io.ReadCloser // z, where it can be used again
-	ramp  ramp          // what buf reads
-}
-
-// ramp reads little first and whole buffers then: of most files first only the
-// header is wanted.
-type ramp struct {
-	r    io.Reader
-	warm bool
-}
-
-// firstRead is how much of a packed file is read at first, in bytes.
-const firstRead = 16 << 10
-
-func (r *ramp) Read(p []byte) (int, error) {
-	if !r.warm {
-		p = p[:min(len(p), firstRead)]
-		r.warm = true
-	}
-	return r.r.Read(p)
-}
-
-func (a *Archive) inflate(packed io.Reader, e *entry) *inflater {
+func (a *Archive) inflate(packed io.Reader, e *entry) io.Reader {
 	switch e.method {
 	case methodStored: // and encrypted
-		return &inflater{z: bufio.NewReaderSize(packed, int(min(int64(a.buffer), max(e.packed, 16))))}
+		return bufio.NewReaderSize(packed, int(min(int64(a.buffer), max(e.packed, 16))))
 	case methodBzip2:
-		return &inflater{z: bzip2.NewReader(bufio.NewReaderSize(packed, a.buffer))}
+		return bzip2.NewReader(bufio.NewReaderSize(packed, a.buffer))
 	}
-	in, ok := a.inflater.Get().(*inflater)
+	z, ok := a.inflaters.Get().(*inflate.Reader)
 	if !ok {
-		in = &inflater{ramp: ramp{r: packed}}
-		in.buf = bufio.NewReaderSize(&in.ramp, a.buffer)
-		in.flate = flate.NewReader(in.buf)
-		in.z = in.flate
-		return in
+		return inflate.NewSize(packed, a.buffer)
 	}
-	in.ramp = ramp{r: packed}
-	in.buf.Reset(&in.ramp)
-	if r, ok := in.flate.(flate.Resetter); ok {
-		_ = r.Reset(in.buf, nil) // it never fails
-	}
-	return in
+	z.Reset(packed)
+	return z
 }
 
-func (a *Archive) release(in *inflater) {
-	if in.flate != nil {
-		in.ramp = ramp{}
-		a.inflater.Put(in)
+// release keeps what can be used again.
+func (a *Archive) release(r io.Reader) {
+	if z, ok := r.(*inflate.Reader); ok {
+		z.Reset(nil)
+		a.inflaters.Put(z)
 	}
 }
 
@@ -144,8 +109,8 @@ func (t *tally) verdict() error {
 // content is an open file that is inflated.
 type content struct {
 	archive *Archive
-	in      *inflater
-	left    int64 // of the declared size
+	in      io.Reader // of the plain bytes; nil when closed
+	left    int64     // of the declared size
 	tally   tally
 	seal    authentic // nil when there is none
 	err     error
@@ -156,7 +121,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if c.err != nil || len(p) == 0 {
 		return 0, c.err
 	}
-	n, err := c.in.z.Read(p)
+	n, err := c.in.Read(p)
 	long := int64(n) > c.left
 	if long {
 		n = int(c.left)
@@ -189,10 +154,9 @@ func (c *content) verdict() error {
 
 // plain keeps what the archive's reader says, and drops the words of an inflater.
 func plain(err error) error {
-	var corrupt flate.CorruptInputError
-	var internal flate.InternalError
+	var corrupt inflate.CorruptError
 	var structure bzip2.StructuralError
-	if errors.As(err, &corrupt) || errors.As(err, &internal) || errors.As(err, &structure) {
+	if errors.As(err, &corrupt) || errors.As(err, &structure) {
 		return errStream
 	}
 	return opaque(err)

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	stdlib "compress/flate"
+	"errors"
 	"io"
 	"testing"
 
@@ -49,6 +50,31 @@ func slices(tb testing.TB) []entry {
 
 // BenchmarkSlices reads CT slices through 32 KiB, as an import does.
 func BenchmarkSlices(b *testing.B) {
+	p := make([]byte, 32<<10)
+	each(b, func(b *testing.B, r io.Reader, e entry) {
+		b.SetBytes(e.size)
+		for {
+			if _, err := r.Read(p); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkHead reads the first bytes of CT slices, as an inspection does.
+func BenchmarkHead(b *testing.B) {
+	p := make([]byte, 4<<10)
+	each(b, func(b *testing.B, r io.Reader, _ entry) {
+		if _, err := io.ReadFull(r, p); err != nil {
+			b.Fatal(err)
+		}
+	})
+}
+
+// each hands slices in turn to f, inflated by us and by others, each used again.
+func each(b *testing.B, f func(b *testing.B, r io.Reader, e entry)) {
 	entries := slices(b)
 	source := bytes.NewReader(nil)
 	own := New(nil)
@@ -63,36 +89,13 @@ func BenchmarkSlices(b *testing.B) {
 		{"standard", func() io.Reader { _ = standard.(stdlib.Resetter).Reset(source, nil); return standard }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			p := make([]byte, 32<<10)
-			b.SetBytes(entries[0].size)
 			i := 0
 			for b.Loop() {
-				source.Reset(entries[i%len(entries)].packed)
+				e := entries[i%len(entries)]
 				i++
-				r := c.reset()
-				for {
-					if _, err := r.Read(p); err == io.EOF {
-						break
-					} else if err != nil {
-						b.Fatal(err)
-					}
-				}
+				source.Reset(e.packed)
+				f(b, c.reset(), e)
 			}
 		})
-	}
-}
-
-// BenchmarkHead reads the first bytes of a slice, as an inspection does.
-func BenchmarkHead(b *testing.B) {
-	packed := slices(b)[0].packed
-	source := bytes.NewReader(nil)
-	own := New(nil)
-	p := make([]byte, 512)
-	for b.Loop() {
-		source.Reset(packed)
-		own.Reset(source)
-		if _, err := io.ReadFull(own, p); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -33,7 +33,7 @@ func (z *Reader) take(n uint) int {
 	v := z.bits & (1<<n - 1)
 	z.bits >>= n
 	z.count -= n
-	return int(v) //nolint:gosec // at most 32 bits
+	return int(v)
 }
 
 // header reads the header of a block.
@@ -79,7 +79,7 @@ func (z *Reader) stored() error {
 // whether it wants more input.
 func (z *Reader) copyStored(limit int) bool {
 	for z.count >= 8 && z.length > 0 && z.to < limit {
-		z.window[z.to] = byte(z.take(8)) //nolint:gosec // 8 bits
+		z.window[z.to] = byte(z.take(8))
 		z.to++
 		z.length--
 	}
@@ -144,7 +144,7 @@ func (z *Reader) metaCode(meta *metaTable, n int) error {
 		if err := z.need(3); err != nil {
 			return err
 		}
-		lengths[symbol] = uint8(z.take(3)) //nolint:gosec // 3 bits
+		lengths[symbol] = uint8(z.take(3))
 	}
 	var c canonical
 	if !c.sort(lengths[:]) {
@@ -155,9 +155,9 @@ func (z *Reader) metaCode(meta *metaTable, n int) error {
 	for length := 1; length <= metaBits; length++ {
 		code <<= 1
 		for range c.counts[length] {
-			first := int(bits.Reverse8(uint8(code)) >> (8 - length)) //nolint:gosec // 7 bits
+			first := int(bits.Reverse8(uint8(code)) >> (8 - length))
 			for i := first; i < len(meta); i += 1 << length {
-				meta[i] = uint8(c.symbols[next])<<3 | uint8(length) //nolint:gosec // 5 and 3 bits
+				meta[i] = uint8(c.symbols[next])<<3 | uint8(length)
 			}
 			code++
 			next++

@@ -42,7 +42,7 @@ func (z *Reader) careful(limit int) bool {
 // are there. Bits that are not there read as 0; a code found with them is never shorter
 // than the bits that are there.
 func (z *Reader) symbol() step {
-	have, bits := uint32(z.count), z.bits //nolint:gosec // below 64
+	have, bits := uint32(z.count), z.bits
 	e := z.codes.litlen[bits&(1<<litlenBits-1)]
 	if e&flagLink != 0 && e&flagOther != 0 {
 		e = z.codes.litlen[uint64(e>>valueShift)+bits>>litlenBits&(1<<(e>>countShift&countMask)-1)]
@@ -98,5 +98,5 @@ func (z *Reader) symbol() step {
 // value is the length or distance of an entry, with its extra bits.
 func value(e uint32, bits uint64) int {
 	extra := bits & (1<<(e&takeMask) - 1) >> (e >> countShift & countMask)
-	return int(uint64(e>>valueShift) + extra) //nolint:gosec // at most 32768
+	return int(uint64(e>>valueShift) + extra)
 }

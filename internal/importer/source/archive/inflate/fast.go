@@ -8,6 +8,8 @@ const fastInput = 16
 
 // fast decodes symbols of a coded block until the limit, the end of the block, or until
 // little input is at hand.
+//
+//nolint:funlen,gocognit // the variables stay in registers only within one function
 func (z *Reader) fast(limit int) {
 	in, pos := z.in[:z.end], z.pos
 	bits, count := z.bits, z.count
@@ -17,25 +19,25 @@ func (z *Reader) fast(limit int) {
 
 	for pos <= len(in)-fastInput && to < limit {
 		bits |= binary.LittleEndian.Uint64(in[pos:]) << (count & 63)
-		pos += int(63-count) >> 3 //nolint:gosec // below 8
+		pos += int(63-count) >> 3
 		count |= 56
 
 		// Up to three entries of literals: 33 of 56 bits.
 		e := litlen[bits&(1<<litlenBits-1)]
 		if e&flagLit != 0 {
-			binary.LittleEndian.PutUint16(out[to:], uint16(e>>valueShift)) //nolint:gosec // the upper half
+			binary.LittleEndian.PutUint16(out[to:], uint16(e>>valueShift))
 			to += int(e >> 12 & litsMask)
 			bits >>= e & takeMask
 			count -= uint(e & takeMask)
 			e = litlen[bits&(1<<litlenBits-1)]
 			if e&flagLit != 0 {
-				binary.LittleEndian.PutUint16(out[to:], uint16(e>>valueShift)) //nolint:gosec // the upper half
+				binary.LittleEndian.PutUint16(out[to:], uint16(e>>valueShift))
 				to += int(e >> 12 & litsMask)
 				bits >>= e & takeMask
 				count -= uint(e & takeMask)
 				e = litlen[bits&(1<<litlenBits-1)]
 				if e&flagLit != 0 {
-					binary.LittleEndian.PutUint16(out[to:], uint16(e>>valueShift)) //nolint:gosec // the upper half
+					binary.LittleEndian.PutUint16(out[to:], uint16(e>>valueShift))
 					to += int(e >> 12 & litsMask)
 					bits >>= e & takeMask
 					count -= uint(e & takeMask)
@@ -56,16 +58,16 @@ func (z *Reader) fast(limit int) {
 				continue
 			}
 			if e&flagOther != 0 {
-				break
+				break // not a code
 			}
 		}
-		length := int(uint64(e>>valueShift) + bits&(1<<(e&takeMask)-1)>>(e>>countShift&countMask)) //nolint:gosec // at most 258
+		length := int(uint64(e>>valueShift) + bits&(1<<(e&takeMask)-1)>>(e>>countShift&countMask))
 		bits >>= e & takeMask
 		count -= uint(e & takeMask)
 
 		if count < maxCode+13 {
 			bits |= binary.LittleEndian.Uint64(in[pos:]) << (count & 63)
-			pos += int(63-count) >> 3 //nolint:gosec // below 8
+			pos += int(63-count) >> 3
 			count |= 56
 		}
 		e = dist[bits&(1<<distBits-1)]
@@ -78,7 +80,7 @@ func (z *Reader) fast(limit int) {
 				break
 			}
 		}
-		distance := int(uint64(e>>valueShift) + bits&(1<<(e&takeMask)-1)>>(e>>countShift&countMask)) //nolint:gosec // at most 32768
+		distance := int(uint64(e>>valueShift) + bits&(1<<(e&takeMask)-1)>>(e>>countShift&countMask))
 		if distance > to {
 			bad = true
 			break

@@ -168,7 +168,7 @@ func (z *Reader) fill() error {
 	}
 	for range emptyReads {
 		n, err := z.src.Read(p)
-		if err == io.EOF { //nolint:errorlint // io.Reader gives it as it is
+		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		z.last, z.end = err, n

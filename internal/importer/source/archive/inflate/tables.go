@@ -79,7 +79,7 @@ func (c *canonical) sort(lengths []uint8) bool {
 	}
 	for symbol, l := range lengths {
 		if l &= maxCode; l > 0 {
-			c.symbols[offsets[l]] = uint16(symbol) //nolint:gosec // below 288
+			c.symbols[offsets[l]] = uint16(symbol)
 			offsets[l]++
 		}
 	}
@@ -90,7 +90,7 @@ func (c *canonical) sort(lengths []uint8) bool {
 // of a symbol is an entry without what depends on the code.
 func (c *canonical) fill(table []uint32, root int, value func(symbol uint16) uint32) {
 	if c.longest < 2 { // perhaps not complete
-		bad := uint32(flagOther | c.longest<<countShift | c.longest) //nolint:gosec // 0 or 1
+		bad := uint32(flagOther | c.longest<<countShift | c.longest)
 		for i := range 1 << root {
 			table[i] = bad
 		}
@@ -99,7 +99,7 @@ func (c *canonical) fill(table []uint32, root int, value func(symbol uint16) uin
 	for l := 1; l <= min(root, c.longest); l++ {
 		code <<= 1
 		for range c.counts[l] {
-			e := value(c.symbols[next]) + uint32(l<<countShift|l) //nolint:gosec // up to 15
+			e := value(c.symbols[next]) + uint32(l<<countShift|l)
 			for i := reverse(code, l); i < 1<<root; i += 1 << l {
 				table[i] = e
 			}
@@ -125,9 +125,9 @@ func (c *canonical) fillLong(table []uint32, root, code, next int, value func(sy
 					left = left<<1 - c.counts[root+width+1]
 				}
 				free += 1 << width
-				table[prefix] = uint32(start<<valueShift | flagOther | flagLink | width<<countShift | root) //nolint:gosec // within the table
+				table[prefix] = uint32(start<<valueShift | flagOther | flagLink | width<<countShift | root)
 			}
-			e := value(c.symbols[next]) + uint32(l<<countShift|l) //nolint:gosec // up to 15
+			e := value(c.symbols[next]) + uint32(l<<countShift|l)
 			for i := at >> root; i < 1<<width; i += 1 << (l - root) {
 				table[start+i] = e
 			}
@@ -138,7 +138,7 @@ func (c *canonical) fillLong(table []uint32, root, code, next int, value func(sy
 }
 
 // reverse turns a code of n bits around: its first bit comes lowest.
-func reverse(code, n int) int { return int(bits.Reverse16(uint16(code)) >> (16 - n)) } //nolint:gosec // 15 bits
+func reverse(code, n int) int { return int(bits.Reverse16(uint16(code)) >> (16 - n)) }
 
 // litlenCode makes the table for literals and lengths.
 func (t *tables) litlenCode(lengths []uint8) bool {
