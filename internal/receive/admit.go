@@ -1,0 +1,120 @@
+package receive
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/netip"
+
+	"lotse/dicom/dict"
+	"lotse/dimse"
+	"lotse/dimse/pdu"
+)
+
+// admit decides about an association. Who is not known learns no more than that.
+func (s *Server) admit(ctx context.Context, p *dimse.Peer) error {
+	later := &dimse.RejectError{AssociateRJ: pdu.AssociateRJ{Result: pdu.RejectedTransient,
+		Source: pdu.RejectedByPresentation, Reason: pdu.ReasonCongestion}}
+	if s.paused.Load() {
+		return later
+	}
+	rules, err := s.rules.For(ctx, p.CallingAE, p.CalledAE)
+	if err != nil {
+		s.log.Error("rules for senders not available", "error", err)
+		return later
+	}
+	addr, certificate := addressOf(p), certificateOf(p)
+	for _, r := range rules {
+		if r.fits(addr, certificate) {
+			return s.letIn(p, r)
+		}
+	}
+	s.log.Warn("sender refused", "calling", p.CallingAE, "called", p.CalledAE, "peer", addr.String(),
+		"rules", len(rules), "certificate", certificate != nil)
+	return &dimse.RejectError{AssociateRJ: pdu.AssociateRJ{Result: pdu.RejectedPermanent,
+		Source: pdu.RejectedByUser, Reason: pdu.ReasonCallingAE}}
+}
+
+// letIn counts the associations of a rule.
+func (s *Server) letIn(p *dimse.Peer, r Rule) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, other := range s.callers {
+		if other.Name == r.Name && other.CallingAE == r.CallingAE {
+			n++
+		}
+	}
+	if r.Associations > 0 && n >= r.Associations {
+		return &dimse.RejectError{AssociateRJ: pdu.AssociateRJ{Result: pdu.RejectedTransient,
+			Source: pdu.RejectedByPresentation, Reason: pdu.ReasonLocalLimit}}
+	}
+	s.callers[p] = r
+	return nil
+}
+
+func (s *Server) ended(p *dimse.Peer, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.callers, p)
+}
+
+// rule gives the rule that let a peer in.
+func (s *Server) rule(p *dimse.Peer) (Rule, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.callers[p]
+	return r, ok
+}
+
+// addressOf is the IP address of a peer; the zero address, which is in no network, for
+// connections that have none.
+func addressOf(p *dimse.Peer) netip.Addr {
+	tcp, ok := p.Addr.(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return tcp.AddrPort().Addr().Unmap().WithZone("")
+}
+
+// certificateOf is the verified certificate of a peer, or nil.
+func certificateOf(p *dimse.Peer) *x509.Certificate {
+	state := p.TLS()
+	if state == nil || len(state.VerifiedChains) == 0 || len(state.VerifiedChains[0]) == 0 {
+		return nil
+	}
+	return state.VerifiedChains[0][0]
+}
+
+// choose is the policy for presentation contexts: every storage class, private ones
+// included, in the first syntax proposed that has the pixel data in it, Big Endian last.
+func choose(sopClass string, proposed []string) (string, pdu.Result) {
+	if class, known := dict.SOPClassByUID(sopClass); known && !class.Storage {
+		return "", pdu.AbstractSyntaxNotSupported
+	}
+	best, rank := "", 0
+	for _, s := range proposed {
+		if r := liking(s); r > rank {
+			best, rank = s, r
+		}
+	}
+	if rank == 0 {
+		return "", pdu.TransferSyntaxesNotSupported
+	}
+	return best, pdu.Acceptance
+}
+
+// liking ranks transfer syntaxes; 0 is not to be taken.
+func liking(syntax string) int {
+	known, ok := dict.TransferSyntaxByUID(syntax)
+	switch {
+	case syntax == "1.2.840.10008.1.2.4.94", syntax == "1.2.840.10008.1.2.4.95",
+		syntax == "1.2.840.10008.1.2.4.204", syntax == "1.2.840.10008.1.2.4.205":
+		return 0 // JPIP: the pixel data stay with the sender
+	case !ok: // a private one; PS3.5 §10 says enough to hand it on
+		return 1
+	case known.BigEndian:
+		return 2
+	}
+	return 3
+}
