@@ -100,7 +100,6 @@ func serve(t testing.TB, secure bool, h http.HandlerFunc) *web {
 		w.hits.Add(1)
 		h(rw, r)
 	}))
-	w.Config.ErrorLog = nil
 	if secure {
 		w.StartTLS()
 	} else {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -217,6 +218,7 @@ func TestManyParts(t *testing.T) {
 	before := heap()
 	o := assembled(t, parts, Request{})
 	cost := int64(heap()) - int64(before)
+	runtime.KeepAlive(parts)
 	t.Logf("%d parts: %d KiB", n, cost>>10)
 	if cost > 8<<20 || o.Len() != n {
 		t.Errorf("%d bytes", cost)
