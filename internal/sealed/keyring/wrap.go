@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -16,8 +15,8 @@ import (
 	"strings"
 )
 
-// importVersion begins an entry that a key wrapped: then follow the nonce and what
-// AES-256-GCM made.
+// importVersion begins an entry that a key wrapped: then follow a random nonce of 12
+// bytes and what AES-256-GCM made.
 const importVersion = 'K'
 
 // entryAAD binds what is wrapped to its place.
@@ -30,10 +29,7 @@ func wrap(key Key, aad, plain []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 1+aead.NonceSize(), 1+aead.NonceSize()+len(plain)+aead.Overhead())
-	out[0] = importVersion
-	_, _ = rand.Read(out[1:]) // never fails
-	return aead.Seal(out, out[1:], plain, aad), nil
+	return aead.Seal([]byte{importVersion}, nil, plain, aad), nil //nolint:gosec // not G407: this AEAD takes no nonce and makes a random one
 }
 
 func unwrap(key Key, aad, wrapped []byte) ([]byte, error) {
@@ -41,11 +37,10 @@ func unwrap(key Key, aad, wrapped []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := 1 + aead.NonceSize()
-	if len(wrapped) < n || wrapped[0] != importVersion {
+	if len(wrapped) == 0 || wrapped[0] != importVersion {
 		return nil, ErrDamaged
 	}
-	plain, err := aead.Open(nil, wrapped[1:n], wrapped[n:], aad)
+	plain, err := aead.Open(nil, nil, wrapped[1:], aad)
 	if err != nil {
 		return nil, ErrDamaged
 	}
@@ -57,7 +52,7 @@ func newAEAD(key Key) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyring: %w", err)
 	}
-	return cipher.NewGCM(block)
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // KeyMaster is a master key in memory.
