@@ -54,8 +54,7 @@ func TestTLS(t *testing.T) {
 	n := start(t, api.Options{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), Stall: 100 * time.Millisecond, CertPoll: 10 * time.Millisecond}, func(s *api.Server) {
 		api.RegisterEvents(s, api.Operation{ID: "watch", Path: "/things/{import}", Permission: access.Public}, st.look)
 		s.Handle(api.Route{Pattern: "GET /slow", Permission: access.Public}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(http.StatusOK)
-			_ = http.NewResponseController(w).Flush()
+			_, _ = w.Write([]byte("slow"))
 			<-time.After(300 * time.Millisecond) // longer than a client may stall
 			_, err := w.Write([]byte("slow"))
 			if err != nil || !api.Secure(r.Context()) {
