@@ -46,7 +46,7 @@ func buffered(r io.Reader) io.Reader { return bufio.NewReaderSize(r, 256<<10) }
 // request per MiB with a tenth to spare.
 func TestAmountRead(t *testing.T) {
 	b := newBench(t)
-	archive := zipOf(t, 100)
+	archive := zipOf(t, 60)
 	segments := b.write(t, "import-1", archive, 1<<20)
 
 	for _, c := range []struct {
@@ -60,7 +60,7 @@ func TestAmountRead(t *testing.T) {
 		{"sorted random reads", sortedReads, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := b.tenantOf(t, b.open(6<<20), "tenant-1").Reader("import-1", segments)
+			r := b.tenantOf(t, b.open(3<<20+64<<10), "tenant-1").Reader("import-1", segments)
 			b.count.Read()
 			wanted := c.read(t, r)
 			requests, got := b.count.Read()

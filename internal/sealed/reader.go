@@ -12,7 +12,9 @@ import (
 )
 
 // Reader reads a part at any offset, as [io.ReaderAt] does. It is safe for
-// concurrent use and need not be closed.
+// concurrent use and need not be closed. Reading a byte decrypts 64 KiB, so those who
+// read in small steps want a buffer of that at least, and those who inflate one of
+// 256 KiB.
 type Reader struct {
 	tenant   *Tenant
 	ctx      context.Context
