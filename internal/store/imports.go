@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,9 +179,32 @@ type ImportFilter struct {
 
 // Imports lists imports, newest first.
 func (tx *Tx) Imports(f ImportFilter) ([]*Import, error) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	if len(f.States) == 0 {
+		return tx.importsIn("", f)
+	}
+	// Each state by its index: the few that live lie among many that are purged.
 	var all []*Import
-	where, args := f.where()
-	err := tx.rows("SELECT "+importColumns+" FROM imports WHERE tenant_id = $1"+where, args, func(scan scanner) error {
+	for _, state := range slices.Compact(slices.Sorted(slices.Values(f.States))) {
+		some, err := tx.importsIn(state, f)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	slices.SortFunc(all, func(a, b *Import) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID))
+	})
+	return all[:min(len(all), f.Limit)], nil
+}
+
+// importsIn lists imports of one state, or of all when it is empty.
+func (tx *Tx) importsIn(state importer.State, f ImportFilter) ([]*Import, error) {
+	query, args := f.query(state)
+	var all []*Import
+	err := tx.rows(query, args, func(scan scanner) error {
 		im, err := scanImport(scan)
 		all = append(all, im)
 		return err
@@ -190,24 +215,16 @@ func (tx *Tx) Imports(f ImportFilter) ([]*Import, error) {
 	return all, nil
 }
 
-// where is what follows the tenant; its parameters begin at $2.
-func (f ImportFilter) where() (string, []any) {
+func (f ImportFilter) query(state importer.State) (string, []any) {
 	var b strings.Builder
 	var args []any
-	mark := func(value any) string {
+	mark := func(value any) string { // $1 is the tenant
 		args = append(args, value)
 		return "$" + strconv.Itoa(len(args)+1)
 	}
-	for i, s := range f.States {
-		if i == 0 {
-			b.WriteString(" AND state IN (")
-		} else {
-			b.WriteString(", ")
-		}
-		b.WriteString(mark(string(s)))
-		if i == len(f.States)-1 {
-			b.WriteString(")")
-		}
+	b.WriteString("SELECT " + importColumns + " FROM imports WHERE tenant_id = $1")
+	if state != "" {
+		b.WriteString(" AND state = " + mark(string(state)))
 	}
 	if f.Kind != "" {
 		b.WriteString(" AND kind = " + mark(f.Kind))
@@ -218,10 +235,6 @@ func (f ImportFilter) where() (string, []any) {
 	if !f.Before.Created.IsZero() {
 		b.WriteString(" AND (created_at, id) < (" + mark(f.Before.Created.UnixMicro()) + ", " + mark(f.Before.ID) + ")")
 	}
-	limit := f.Limit
-	if limit <= 0 {
-		limit = 100
-	}
-	b.WriteString(" ORDER BY created_at DESC, id DESC LIMIT " + mark(limit))
+	b.WriteString(" ORDER BY created_at DESC, id DESC LIMIT " + mark(f.Limit))
 	return b.String(), args
 }

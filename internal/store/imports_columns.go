@@ -15,7 +15,7 @@ var ErrStale = errors.New("changed in the meantime")
 type Ref struct{ Tenant, ID string }
 
 // refs reads rows of tenant and id across tenants.
-func (s *System) refs(tx *Tx, query string, args ...any) ([]Ref, error) {
+func (tx *Tx) refs(query string, args ...any) ([]Ref, error) {
 	var all []Ref
 	err := tx.systemRows(query, args, func(scan scanner) error {
 		var r Ref

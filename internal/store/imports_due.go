@@ -33,7 +33,7 @@ func (s *System) DueToWarn(ctx context.Context, now time.Time, warned int, befor
 func (s *System) due(ctx context.Context, query string, args ...any) ([]Ref, error) {
 	var all []Ref
 	err := s.Read(ctx, func(tx *Tx) (err error) {
-		all, err = s.refs(tx, query, args...)
+		all, err = tx.refs(query, args...)
 		return err
 	})
 	return all, err

@@ -111,6 +111,8 @@ func testImportList(t *testing.T, h house) {
 		"da":        {Site: "south", Kind: "upload", States: []importer.State{importer.Fetching}},
 		"a":         {Site: "south", States: []importer.State{importer.Fetching}, Before: store.Cursor{Created: noon(time.Second), ID: "d"}},
 		"":          {Kind: "link", Site: "south"},
+		"hg":        {States: []importer.State{importer.Fetching, importer.Review, importer.Fetching}, Limit: 2},
+		"ed":        {States: []importer.State{importer.Review, importer.Fetching}, Limit: 2, Before: store.Cursor{Created: noon(2 * time.Second), ID: "g"}},
 	} {
 		if got := list(f); got != want {
 			t.Errorf("%+v: %q, want %q", f, got, want)

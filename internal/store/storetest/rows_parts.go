@@ -75,15 +75,25 @@ func testSegments(t *testing.T, h house) {
 	tenant := Tenant(t, h.db)
 	id := newImport(t, tenant)
 	var first time.Time
-	write(t, tenant, func(tx *store.Tx) error { first = tx.Now(); return addSegments(tx, id, 1, 0, 16, 4) })
-	h.clock.advance(time.Minute)
 	write(t, tenant, func(tx *store.Tx) error { // with a save of what was read before
 		im, err := tx.LockImport(id)
 		must(t, err)
-		must(t, addSegments(tx, id, 1, 20, 10))
-		im.Warned = 2
+		first = tx.Now()
+		must(t, addSegments(tx, id, 1, 0, 16, 4))
 		must(t, tx.SaveImport(im))
-		if im.Bytes != 30 || !im.FirstByte.Equal(first) || im.Version != 2 {
+		if im.Bytes != 20 || !im.FirstByte.Equal(first) || im.Version != 2 {
+			t.Errorf("the import after its save: %+v", im)
+		}
+		return nil
+	})
+	h.clock.advance(time.Minute)
+	write(t, tenant, func(tx *store.Tx) error { // the first byte stays the first
+		im, err := tx.LockImport(id)
+		must(t, err)
+		must(t, addSegments(tx, id, 1, 20, 10))
+		im.Warned, im.FirstByte = 2, tx.Now()
+		must(t, tx.SaveImport(im))
+		if im.Bytes != 30 || !im.FirstByte.Equal(first) || im.Version != 3 {
 			t.Errorf("the import after its save: %+v", im)
 		}
 		return nil
@@ -122,8 +132,14 @@ func testSegments(t *testing.T, h house) {
 	if im.Bytes != 30 || im.Parts != 1 || !im.FirstByte.Equal(first) || im.Warned != 2 {
 		t.Errorf("the import: %+v", im)
 	}
+}
+
+// testReset takes a part that was complete back to its beginning.
+func testReset(t *testing.T, h house) {
+	tenant := Tenant(t, h.db)
+	id := newImport(t, tenant)
 	write(t, tenant, func(tx *store.Tx) error {
-		return tx.SavePart(&store.Part{Import: id, Number: 1, Declared: 30, Complete: true})
+		return errors.Join(addSegments(tx, id, 1, 0, 10, 15, 5), tx.SavePart(&store.Part{Import: id, Number: 1, Declared: 30, Complete: true}))
 	})
 	refused(t, tenant, store.ErrConflict, func(tx *store.Tx) error { return addSegments(tx, id, 1, 30, 1) })
 	write(t, tenant, func(tx *store.Tx) error { // a reset, then more than one statement holds
@@ -138,7 +154,7 @@ func testSegments(t *testing.T, h house) {
 		return errors.Join(err, addSegments(tx, id, 1, 0, sizes...))
 	})
 	p := get(t, tenant, func(tx *store.Tx) (*store.Part, error) { return tx.Part(id, 1) })
-	segments = get(t, tenant, func(tx *store.Tx) ([]store.Segment, error) { return tx.Segments(id, 1) })
+	segments := get(t, tenant, func(tx *store.Tx) ([]store.Segment, error) { return tx.Segments(id, 1) })
 	if im := get(t, tenant, importOf(id)); im.Bytes != 500 || p.Size != 500 || p.Complete || len(segments) != 250 || segments[249].Start != 498 {
 		t.Errorf("after a reset: %+v, %+v, %d segments", im, p, len(segments))
 	}

@@ -46,6 +46,41 @@ func testRaceOfSaves(t *testing.T, h house) {
 	}
 }
 
+// testRaceOfDecisions: who locks a row sees all that the one before him changed in
+// other tables, though that one only locked it.
+func testRaceOfDecisions(t *testing.T, h house) {
+	tenant := Tenant(t, h.db)
+	importID, deliveryID := newDelivery(t, tenant)
+	mark := store.NewID()
+	write(t, tenant, func(tx *store.Tx) error {
+		return tx.InsertCommitment(&store.Commitment{UID: mark, Import: importID, Delivery: deliveryID, State: store.CommitmentOpen})
+	})
+	for what, lock := range map[string]func(*store.Tx) error{
+		"import":     func(tx *store.Tx) error { _, err := tx.LockImport(importID); return err },
+		"intake":     func(tx *store.Tx) error { _, err := tx.OpenIntake("key of " + importID); return err },
+		"part":       func(tx *store.Tx) error { _, err := tx.LockPart(importID, 1); return err },
+		"delivery":   func(tx *store.Tx) error { _, err := tx.LockDelivery(deliveryID); return err },
+		"commitment": func(tx *store.Tx) error { _, err := tx.LockCommitment(mark); return err },
+	} {
+		done := errors.New("decided already")
+		same(t, what, atOnce(t, h, tenant.ID(), racers, func(_ int, node *store.Tenant) error {
+			return node.Write(t.Context(), func(tx *store.Tx) error {
+				if err := lock(tx); err != nil {
+					return err
+				}
+				events, err := tx.Events(what + importID)
+				if err != nil {
+					return err
+				}
+				if len(events) > 0 {
+					return done
+				}
+				return tx.Audit(store.Event{Import: what + importID, Actor: "lotse", Event: "decided"})
+			})
+		}), map[string]int{"": 1, done.Error(): racers - 1})
+	}
+}
+
 // testRaceOfSegments: of several who append at one place one does; those who read
 // the size first all do, without a gap; the import counts every byte once.
 func testRaceOfSegments(t *testing.T, h house) {

@@ -174,6 +174,7 @@ func testWalls(t *testing.T, h house) {
 	})
 	same(t, "rows of a after b tried everything", state(t, a, mark), before)
 	Fill(t, b, strings.ReplaceAll(b.ID(), "-", "")) // the same ids are other rows
+	same(t, "rows of a beside those of b", state(t, a, mark), before)
 	for what, f := range changes(strings.ReplaceAll(b.ID(), "-", "")) {
 		if what == "insert part" { // its own now, and dropped with the part
 			continue
