@@ -4,8 +4,8 @@
 //
 // Two decoders share the tables. The fast one runs while many input bytes are at
 // hand: it takes 56 bits at once and up to two literals per table entry. The careful
-// one takes a symbol at a time, at the edges of the input and of the stream, and is
-// alone in judging what is wrong.
+// one takes a symbol at a time, at the edges of the input and of blocks, and leaves it
+// untaken where its bits are not all there yet.
 package inflate
 
 import (
