@@ -9,22 +9,25 @@ import (
 // Backlog is how much work of a kind there is.
 type Backlog struct {
 	Kind    string
-	Due     int           // waiting, and its time has come
+	Due     int           // can be taken now
 	Later   int           // waiting for its time
 	Running int           // with a lease that holds
 	Age     time.Duration // of the due job that has waited longest
 }
 
-// Backlog counts the unfinished jobs by kind, for metrics and readiness.
+// Backlog counts the unfinished jobs by kind, for metrics and readiness. Jobs whose
+// lease has ended are due again.
 func (s *System) Backlog(ctx context.Context) ([]Backlog, error) {
 	var all []Backlog
 	err := s.Read(ctx, func(tx *Tx) error {
 		all = nil
-		query := "SELECT kind, COALESCE(sum(CASE WHEN state = 'waiting' AND run_at <= $1 THEN 1 ELSE 0 END), 0), " +
-			"COALESCE(sum(CASE WHEN state = 'waiting' AND run_at > $1 THEN 1 ELSE 0 END), 0), " +
-			"COALESCE(sum(CASE WHEN state = 'running' AND lease_until > $1 THEN 1 ELSE 0 END), 0), " +
-			"min(CASE WHEN state = 'waiting' AND run_at <= $1 THEN run_at END) " +
-			"FROM jobs WHERE state IN ('waiting', 'running') GROUP BY kind ORDER BY kind"
+		// Two halves, so that each reads its own index and no finished jobs.
+		query := "SELECT kind, sum(due), sum(later), sum(running), min(since) FROM (" +
+			"SELECT kind, CASE WHEN run_at <= $1 THEN 1 ELSE 0 END AS due, CASE WHEN run_at > $1 THEN 1 ELSE 0 END AS later, 0 AS running, " +
+			"CASE WHEN run_at <= $1 THEN run_at END AS since FROM jobs WHERE state = 'waiting' " +
+			"UNION ALL " +
+			"SELECT kind, CASE WHEN lease_until <= $1 THEN 1 ELSE 0 END, 0, CASE WHEN lease_until > $1 THEN 1 ELSE 0 END, " +
+			"CASE WHEN lease_until <= $1 THEN lease_until END FROM jobs WHERE state = 'running') AS unfinished GROUP BY kind ORDER BY kind"
 		return tx.systemRows(query, []any{micros(tx.now)}, func(scan scanner) error {
 			var b Backlog
 			var oldest sql.NullInt64

@@ -31,8 +31,9 @@ type Want struct {
 // Claim takes jobs that are due: each is given to one worker, which holds it for
 // the time of the lease and extends that with [System.Heartbeat]. Of a kind the
 // order is by priority and age. Jobs whose worker let the lease end are taken
-// anew. It writes only when there is something to take.
-func (s *System) Claim(ctx context.Context, node string, lease time.Duration, wants []Want) ([]Job, error) {
+// anew. It writes only when there is something to take. Beside the jobs it tells
+// how long it is until the next one becomes due; 0 when none is known.
+func (s *System) Claim(ctx context.Context, node string, lease time.Duration, wants []Want) (jobs []Job, next time.Duration, err error) {
 	kinds := make([]string, 0, len(wants))
 	for _, w := range wants {
 		if w.Limit > 0 {
@@ -41,9 +42,8 @@ func (s *System) Claim(ctx context.Context, node string, lease time.Duration, wa
 	}
 	outlook, err := s.Outlook(ctx, kinds)
 	if err != nil || len(outlook.Due) == 0 && !outlook.Expired {
-		return nil, err
+		return nil, outlook.Next, err
 	}
-	var jobs []Job
 	err = s.db.transact(ctx, everyone, queueing, func(tx *Tx) error {
 		jobs = nil
 		q := tx.db.engine.queue()
@@ -65,9 +65,9 @@ func (s *System) Claim(ctx context.Context, node string, lease time.Duration, wa
 		return nil
 	})
 	if err != nil { // of what a lost answer has taken the leases end by themselves
-		return nil, err
+		return nil, 0, err
 	}
-	return jobs, nil
+	return jobs, outlook.Next, nil
 }
 
 func (tx *Tx) claim(query, node string, lease time.Duration, w Want) ([]Job, error) {
@@ -123,6 +123,9 @@ func (s *System) Outlook(ctx context.Context, kinds []string) (Outlook, error) {
 	})
 	return o, err
 }
+
+// Enqueued is [DB.Enqueued].
+func (s *System) Enqueued() <-chan struct{} { return s.db.Enqueued() }
 
 // Beat is a running job whose lease is to be extended.
 type Beat struct {

@@ -43,6 +43,11 @@ func (tx *Tx) JobCancelling(job Job) (bool, error) {
 	return asked != 0, err
 }
 
+// JobProgress keeps what the worker last said about its progress, as JSON.
+func (tx *Tx) JobProgress(job Job, progress []byte) error {
+	return tx.held(job, "UPDATE jobs SET progress = $5", string(progress))
+}
+
 // CompleteJob ends the job: it is done. Of the system's jobs nothing is kept.
 // [ErrLeaseLost] when the claim does not hold any more; so with all that follow.
 func (tx *Tx) CompleteJob(job Job) error {

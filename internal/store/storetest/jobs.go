@@ -14,29 +14,9 @@ import (
 
 const lease = 15 * time.Second
 
-// clock moves the database's time in a test.
-type clock struct {
-	mu    sync.Mutex
-	shift time.Duration
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.shift += d
-}
-
-func (c *clock) config(config *store.Config) {
-	config.Shift = func() time.Duration {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.shift
-	}
-}
-
 // bench is a database with a tenant and a clock to turn.
 type bench struct {
-	clock
+	Clock
 	db     *store.DB
 	tenant *store.Tenant
 }
@@ -44,7 +24,7 @@ type bench struct {
 func newBench(t testing.TB, p Place) *bench {
 	t.Helper()
 	b := &bench{}
-	b.db = p.Migrated(t, b.config)
+	b.db = p.Migrated(t, b.Config)
 	b.tenant = Tenant(t, b.db)
 	return b
 }
@@ -65,7 +45,7 @@ func (b *bench) claim(t testing.TB, limit int, kinds ...string) []store.Job {
 	for _, kind := range kinds {
 		wants = append(wants, store.Want{Kind: kind, Limit: limit})
 	}
-	jobs, err := b.db.System().Claim(t.Context(), "node", lease, wants)
+	jobs, _, err := b.db.System().Claim(t.Context(), "node", lease, wants)
 	must(t, err)
 	return jobs
 }
@@ -155,12 +135,12 @@ func testOrder(t *testing.T, p Place) {
 	b := newBench(t, p)
 	enqueue := func(name string, priority int) { b.enqueue(t, store.Job{Kind: "k", Subject: name, Priority: priority}) }
 	enqueue("night", -60)
-	b.pass(30 * time.Minute)
+	b.Pass(30 * time.Minute)
 	enqueue("first", 0)
-	b.pass(time.Second)
+	b.Pass(time.Second)
 	enqueue("second", 0)
 	enqueue("person", 10)
-	b.pass(29 * time.Minute)
+	b.Pass(29 * time.Minute)
 	enqueue("late person", 10) // "first" has waited longer than the ten minutes
 	take := func() string {
 		job := b.one(t, "k")
@@ -176,7 +156,7 @@ func testOrder(t *testing.T, p Place) {
 		t.Errorf("order %q, want %q", got, want)
 	}
 	enqueue("starving", -60)
-	b.pass(71 * time.Minute)
+	b.Pass(71 * time.Minute)
 	enqueue("person", 10)
 	if got := take(); got != "starving" {
 		t.Errorf("%q goes before what has waited longer than its priority costs", got)
@@ -197,7 +177,7 @@ func testRunAt(t *testing.T, p Place) {
 	if len(outlook.Due) != 0 || outlook.Next < 59*time.Minute || outlook.Next > time.Hour {
 		t.Errorf("outlook: %+v", outlook)
 	}
-	b.pass(time.Hour)
+	b.Pass(time.Hour)
 	if len(b.claim(t, 1, "other", "k")) != 1 {
 		t.Error("not claimed when its time had come")
 	}
@@ -216,7 +196,7 @@ func testFence(t *testing.T, p Place) {
 		})
 	}
 	must(t, fence(first))
-	b.pass(lease - time.Second)
+	b.Pass(lease - time.Second)
 	if len(b.claim(t, 1, "k")) != 0 {
 		t.Fatal("claimed while the lease held")
 	}
@@ -227,9 +207,9 @@ func testFence(t *testing.T, p Place) {
 	if got := string(b.status(t, id).Progress); got != `{"n":1}` {
 		t.Errorf("progress %s", got)
 	}
-	b.pass(lease - time.Second)
+	b.Pass(lease - time.Second)
 	must(t, fence(first))
-	b.pass(2 * time.Second)
+	b.Pass(2 * time.Second)
 	if err := fence(first); !errors.Is(err, store.ErrLeaseLost) {
 		t.Errorf("a lease that ended: %v", err)
 	}
@@ -302,7 +282,7 @@ func testGiveBack(t *testing.T, p Place) {
 	if n != 0 || err != nil {
 		t.Errorf("pruned too early: %d, %v", n, err)
 	}
-	b.pass(time.Hour)
+	b.Pass(time.Hour)
 	if n, err = b.db.System().PruneJobs(t.Context(), time.Minute, 10); n != 1 || err != nil {
 		t.Errorf("pruned: %d, %v", n, err)
 	}
@@ -341,7 +321,7 @@ func testCancel(t *testing.T, p Place) {
 		t.Errorf("heartbeat: %v, %v", pulses, err)
 	}
 	// The worker dies before it could end the job; the next one knows.
-	b.pass(lease + time.Second)
+	b.Pass(lease + time.Second)
 	if job = b.one(t, "k"); !job.Cancelling {
 		t.Error("the next worker does not hear of the cancel")
 	}
@@ -408,7 +388,7 @@ func testClaimsAtOnce(t *testing.T, p Place) {
 // claimAll claims, three at a time, while there are jobs left.
 func claimAll(t *testing.T, db *store.DB, node string, left *atomic.Int64, given chan<- string) {
 	for left.Load() > 0 {
-		jobs, err := db.System().Claim(t.Context(), node, time.Minute, []store.Want{{Kind: "k", Limit: 3}})
+		jobs, _, err := db.System().Claim(t.Context(), node, time.Minute, []store.Want{{Kind: "k", Limit: 3}})
 		if err != nil || len(jobs) > 3 {
 			t.Errorf("claim of at most 3: %d, %v", len(jobs), err)
 			return
@@ -449,11 +429,11 @@ func testSchedules(t *testing.T, p Place) {
 	if next := tick(); next < 59*time.Minute || next > time.Hour {
 		t.Errorf("next tick in %v", next)
 	}
-	b.pass(61 * time.Minute)
+	b.Pass(61 * time.Minute)
 	if tick(); len(b.claim(t, 9, "every/sweep")) != 1 { // the lease of the first has ended
 		t.Error("an unfinished job does not keep its turn, or is not taken over")
 	}
-	b.pass(5 * time.Hour)
+	b.Pass(5 * time.Hour)
 	tick()
 	jobs = b.claim(t, 9, "every/sweep")
 	if len(jobs) != 1 {
@@ -485,7 +465,7 @@ func testDestroyedTenantsJobs(t *testing.T, p Place) {
 	job := b.one(t, "k")
 	b.enqueue(t, store.Job{Kind: "k"})
 	must(t, b.db.System().DestroyTenant(t.Context(), b.tenant.ID()))
-	b.pass(time.Hour)
+	b.Pass(time.Hour)
 	if len(b.claim(t, 9, "k")) != 0 {
 		t.Error("jobs of a destroyed tenant can be claimed")
 	}

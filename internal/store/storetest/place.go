@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"lotse/internal/store"
 	"lotse/test/peer"
@@ -82,6 +83,17 @@ func Tenant(t testing.TB, db *store.DB) *store.Tenant {
 		t.Fatal(err)
 	}
 	return db.Tenant(id)
+}
+
+// Clock moves the time of databases in a test, on top of the time that passes.
+type Clock struct{ shift atomic.Int64 }
+
+// Pass lets time pass.
+func (c *Clock) Pass(d time.Duration) { c.shift.Add(int64(d)) }
+
+// Config makes a database follow the clock.
+func (c *Clock) Config(config *store.Config) {
+	config.Shift = func() time.Duration { return time.Duration(c.shift.Load()) }
 }
 
 // Nth fails the nth time (from 1) that a write transaction comes to the stage, and
