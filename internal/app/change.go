@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"errors"
+
+	"lotse/internal/importer"
+	"lotse/internal/store"
+)
+
+// read returns an import as it stands.
+func (s *scope) read(ctx context.Context, id string) (*store.Import, error) {
+	var im *store.Import
+	err := s.t.Read(ctx, func(tx *store.Tx) (err error) {
+		im, err = tx.Import(id)
+		return err
+	})
+	return im, err
+}
+
+// lock takes an import for a change; version is the one its caller saw, or 0.
+func (s *scope) lock(tx *store.Tx, id string, version int64) (*store.Import, error) {
+	im, err := tx.LockImport(id)
+	if err != nil {
+		return nil, err
+	}
+	if version != 0 && version != im.Version {
+		return nil, ErrChanged
+	}
+	return im, nil
+}
+
+// change is a use case that locks an import, changes it and hands on.
+func (g *Gateway) change(ctx context.Context, who Who, id string, version int64, f func(*scope, *store.Tx, *store.Import) error) error {
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return err
+	}
+	err = s.t.Write(ctx, func(tx *store.Tx) error {
+		im, err := s.lock(tx, id, version)
+		if err != nil {
+			return err
+		}
+		return f(s, tx, im)
+	})
+	return err
+}
+
+// Cancel stops an import where it stands; what runs for it is told to stop.
+func (g *Gateway) Cancel(ctx context.Context, who Who, id string, version int64) error {
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		im.RetryAt = zeroTime
+		im.Question, im.Secrets = nil, nil
+		s.purgeSoon(tx, im)
+		if err := s.move(tx, im, importer.EventCancelled, nil); err != nil {
+			return err
+		}
+		return errors.Join(s.stopDeliveries(tx, im), s.cancelJobs(tx, im))
+	})
+}
+
+// Reject says that nobody wants the exam.
+func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64, reason string) error {
+	if reason == "" {
+		return &InvalidError{"reason", "missing"}
+	}
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		s.purgeSoon(tx, im)
+		return s.move(tx, im, importer.EventRejected, nil)
+	})
+}
+
+// Recall takes a decision back. What was sent by then stays at the destination;
+// the outcomes of the delivery say what that is.
+func (g *Gateway) Recall(ctx context.Context, who Who, id string, version int64) error {
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		im.Problem, im.ProblemHost, im.RetryAt = "", "", zeroTime
+		if err := s.stopDeliveries(tx, im); err != nil {
+			return err
+		}
+		if err := s.cancelJobs(tx, im); err != nil {
+			return err
+		}
+		return s.move(tx, im, importer.EventRecalled, nil)
+	})
+}
+
+// Retry goes on with an import that failed, or at once with one that waits for its
+// next try.
+func (g *Gateway) Retry(ctx context.Context, who Who, id string, version int64) error {
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		im.RetryAt = zeroTime
+		if im.State != importer.Broken {
+			if _, err := im.State.Next(importer.EventFailed); err != nil {
+				return err
+			}
+			if err := tx.SaveImport(im); err != nil {
+				return err
+			}
+			return s.hurry(tx, im)
+		}
+		im.Problem, im.ProblemHost = "", ""
+		switch {
+		case im.Decision != nil:
+			if err := s.move(tx, im, importer.EventRedeliver, nil); err != nil {
+				return err
+			}
+			return s.redeliver(tx, im)
+		case im.Secrets != nil && im.Kind == KindLink:
+			return errors.Join(s.move(tx, im, importer.EventRefetch, nil), s.enqueue(tx, jobFetch, im))
+		default:
+			return errors.Join(s.move(tx, im, importer.EventReinspect, nil), s.enqueue(tx, jobInspect, im))
+		}
+	})
+}
+
+// Delete erases an import now instead of when its time has come.
+func (g *Gateway) Delete(ctx context.Context, who Who, id string, version int64) error {
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		if im.State == importer.Purged {
+			return nil
+		}
+		if im.State == importer.Delivering {
+			return &importer.ImpossibleError{State: string(im.State), Event: "delete"}
+		}
+		im.Purge = tx.Now()
+		if err := tx.SaveImport(im); err != nil {
+			return err
+		}
+		if err := s.audit(tx, im.ID, "import.deletion-asked", im.State, im.State, nil); err != nil {
+			return err
+		}
+		return errors.Join(s.cancelJobs(tx, im), s.enqueue(tx, jobPurge, im))
+	})
+}
+
+// Complete says that all files of an upload are there.
+func (g *Gateway) Complete(ctx context.Context, who Who, id string, version int64) error {
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		if im.Kind != KindUpload || im.State != importer.Fetching {
+			return &importer.ImpossibleError{State: string(im.State), Event: "complete"}
+		}
+		parts, err := tx.Parts(im.ID, rolePart)
+		if err != nil {
+			return err
+		}
+		for _, p := range parts {
+			if !p.Complete {
+				return &InvalidError{"uploads", "unfinished"}
+			}
+		}
+		if len(parts) == 0 {
+			return &InvalidError{"uploads", "missing"}
+		}
+		return s.fetched(tx, im)
+	})
+}
+
+// Extend lets more be uploaded to an import that waits for review.
+func (g *Gateway) Extend(ctx context.Context, who Who, id string, version int64) error {
+	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		im.Kind = KindUpload
+		return s.move(tx, im, importer.EventExtended, nil)
+	})
+}
+
+// fetched ends the coming in: secrets go, the inspection follows.
+func (s *scope) fetched(tx *store.Tx, im *store.Import) error {
+	im.Secrets, im.Question, im.RetryAt = nil, nil, zeroTime
+	im.Problem, im.ProblemHost = "", ""
+	if err := s.move(tx, im, importer.EventFetched, map[string]any{"parts": im.Parts, "bytes": im.Bytes}); err != nil {
+		return err
+	}
+	return s.enqueue(tx, jobInspect, im)
+}
+
+// purgeSoon lets an import that nobody wants end before its time.
+func (s *scope) purgeSoon(tx *store.Tx, im *store.Import) {
+	if soon := tx.Now().Add(s.opts.GraceRejected); soon.Before(im.Purge) {
+		im.Purge = soon
+	}
+}
+
+// stopDeliveries ends all deliveries that have not ended.
+func (s *scope) stopDeliveries(tx *store.Tx, im *store.Import) error {
+	list, err := tx.DeliveriesOf(im.ID)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		d := &list[i]
+		if d.State == importer.DeliveryVerified || d.State == importer.DeliveryCancelled {
+			continue
+		}
+		if err := s.moveDelivery(tx, d, importer.DeliveryStopped, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// redeliver starts again what fell short; what arrived is not sent again.
+func (s *scope) redeliver(tx *store.Tx, im *store.Import) error {
+	list, err := tx.DeliveriesOf(im.ID)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		d := &list[i]
+		if d.State != importer.DeliveryIncomplete {
+			continue
+		}
+		d.Problem, d.RetryAt = "", zeroTime
+		if err := s.moveDelivery(tx, d, importer.DeliveryRetried, nil); err != nil {
+			return err
+		}
+		if err := s.enqueueDelivery(tx, im, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"lotse/dlx"
+	"lotse/internal/importer"
+	"lotse/internal/store"
+)
+
+// Kinds of imports by how they came.
+const (
+	KindLink   = "link"   // fetched from a portal
+	KindUpload = "upload" // handed over by a client
+	KindDICOM  = "dicom"  // received by C-STORE
+)
+
+// Priorities of an import's jobs.
+const (
+	PriorityPerson = 10 // someone is waiting
+	PriorityBatch  = 0
+)
+
+// NewImport is an import as it is asked for.
+type NewImport struct {
+	Kind string // KindLink or KindUpload
+	Site string
+	// Link is what the QR code holds; with KindLink.
+	Link string
+	// Known are answers that are known already.
+	Known Answers
+	// Select chooses among what a link gives; empty: everything.
+	Select []string
+	// Files is how many files will be uploaded; the import goes on by itself with the
+	// last one. 0: until Complete is called.
+	Files int
+	// Priority is PriorityPerson or PriorityBatch.
+	Priority int
+}
+
+// Answers are what a person knows. They are secrets: sealed, used, and erased when
+// the fetch has ended.
+type Answers struct {
+	ByID                           map[string]string // a portal's questions by their id
+	BirthDate, StudyDate, Password string
+	AllowHosts                     []string // that a person confirmed
+	// ArchivePassword opens an encrypted archive. It stays, sealed, as long as the
+	// archive does: it is part of its key.
+	ArchivePassword string
+}
+
+// request is what stays of how an import was asked for.
+type request struct {
+	Select []string
+	Files  int
+	// ArchivePassword and Archives, by the id of the question, open encrypted
+	// archives: they stay, sealed, as long as these do.
+	ArchivePassword string
+	Archives        map[string]string
+}
+
+// secrets are needed until the fetch has ended.
+type secrets struct {
+	Link  string
+	Known Answers
+}
+
+// Create begins an import and returns its id once it is durable.
+func (g *Gateway) Create(ctx context.Context, who Who, n NewImport) (string, error) {
+	if err := n.check(); err != nil {
+		return "", err
+	}
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return "", err
+	}
+	im, err := s.begin(ctx, n.Kind)
+	if err != nil {
+		return "", err
+	}
+	im.Site, im.Priority = n.Site, n.Priority
+	if im.Request, err = s.seal(ctx, im.ID, sealedRequest, request{Select: n.Select, Files: n.Files, ArchivePassword: n.Known.ArchivePassword}); err != nil {
+		return "", err
+	}
+	if im.Secrets, err = s.seal(ctx, im.ID, sealedSecrets, secrets{Link: n.Link, Known: n.Known}); err != nil {
+		return "", err
+	}
+	err = s.t.Write(ctx, func(tx *store.Tx) error {
+		if err := s.insert(tx, im); err != nil || n.Kind != KindLink {
+			return err
+		}
+		return s.enqueue(tx, jobFetch, im)
+	})
+	if err != nil {
+		return "", fmt.Errorf("create the import: %w", err)
+	}
+	return im.ID, nil
+}
+
+// InvalidError says which field of a request is wrong, in a code.
+type InvalidError struct{ Field, Code string }
+
+func (e *InvalidError) Error() string { return e.Field + ": " + e.Code }
+
+func (n *NewImport) check() error {
+	switch n.Kind {
+	case KindLink:
+		n.Link = strings.TrimSpace(n.Link)
+		u, err := url.Parse(n.Link)
+		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			return &InvalidError{"link", "not-a-link"}
+		}
+	case KindUpload:
+		if n.Link != "" {
+			return &InvalidError{"link", "not-with-upload"}
+		}
+	default:
+		return &InvalidError{"kind", "unknown"}
+	}
+	if n.Files < 0 {
+		return &InvalidError{"files", "negative"}
+	}
+	return n.Known.check()
+}
+
+func (a *Answers) check() error {
+	for field, date := range map[string]*string{"birth_date": &a.BirthDate, "study_date": &a.StudyDate} {
+		if *date == "" {
+			continue
+		}
+		d, err := dlx.ParseDate(*date)
+		if err != nil {
+			return &InvalidError{field, "not-a-date"}
+		}
+		*date = string(d)
+	}
+	return nil
+}
+
+// begin makes the key of a new import. Should the import itself not come to be, the
+// key is collected: nothing was ever sealed with it that anyone was promised.
+func (s *scope) begin(ctx context.Context, kind string) (*store.Import, error) {
+	im := &store.Import{ID: store.NewID(), Kind: kind, State: importer.Fetching, CreatedBy: s.who.Actor, Priority: PriorityPerson}
+	if err := s.v.CreateImport(ctx, im.ID); err != nil {
+		return nil, fmt.Errorf("begin an import: %w", err)
+	}
+	return im, nil
+}
+
+// insert writes the row of a new import.
+func (s *scope) insert(tx *store.Tx, im *store.Import) error {
+	im.Created = tx.Now()
+	im.Expires = im.Created.Add(s.opts.Retention)
+	im.Purge = im.Expires
+	if err := tx.InsertImport(im); err != nil {
+		return err
+	}
+	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind})
+}

@@ -1,0 +1,251 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"lotse/internal/importer/deliver"
+	"lotse/internal/store"
+)
+
+// NewDestination is a destination as an administrator sets it.
+type NewDestination struct {
+	Name string `json:"name" minLength:"1" maxLength:"100"`
+	// Address as in `lotse import --to`.
+	Address string `json:"address" doc:"dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path"`
+	// Verify is what proves that an object arrived: statuses or commitment.
+	Verify string `json:"verify,omitempty" enum:"statuses,commitment" default:"statuses" doc:"What proves that an object arrived: C-STORE statuses, or storage commitment."`
+}
+
+// DestinationView is a destination as it is kept.
+type DestinationView struct {
+	ID      string    `json:"id"`
+	Version int64     `json:"version"`
+	Created time.Time `json:"created"`
+	NewDestination
+}
+
+// destinationConfig is what a delivery takes with it.
+type destinationConfig struct {
+	Address string `json:"address"`
+	Verify  string `json:"verify"`
+}
+
+func (n *NewDestination) check() ([]byte, error) {
+	if strings.TrimSpace(n.Name) == "" {
+		return nil, &InvalidError{"name", "missing"}
+	}
+	a, err := deliver.ParseAddress(n.Address)
+	if err != nil {
+		return nil, &InvalidError{"address", err.Error()}
+	}
+	switch n.Verify {
+	case "":
+		n.Verify = proofStatuses
+	case proofStatuses:
+	case proofCommit:
+		if a.Folder != "" {
+			return nil, &InvalidError{"verify", "a folder commits itself to nothing"}
+		}
+	default:
+		return nil, &InvalidError{"verify", "statuses or commitment"}
+	}
+	return json.Marshal(destinationConfig{n.Address, n.Verify})
+}
+
+func configOf(raw []byte) (destinationConfig, error) {
+	var c destinationConfig
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return c, fmt.Errorf("read a destination: %w", err)
+	}
+	return c, nil
+}
+
+func addressOf(raw []byte) (deliver.Address, error) {
+	c, err := configOf(raw)
+	if err != nil {
+		return deliver.Address{}, err
+	}
+	return deliver.ParseAddress(c.Address)
+}
+
+func verifyOf(raw []byte) (string, error) {
+	c, err := configOf(raw)
+	return c.Verify, err
+}
+
+// destinationOf is where a delivery goes.
+func destinationOf(raw []byte) (deliver.Destination, error) {
+	a, err := addressOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	if a.Folder != "" {
+		return deliver.NewFolder(a.Folder), nil
+	}
+	return deliver.NewNode(a, deliver.Options{}), nil
+}
+
+func nodeOf(raw []byte) (*deliver.Node, error) {
+	a, err := addressOf(raw)
+	if err != nil {
+		return nil, err
+	}
+	return deliver.NewNode(a, deliver.Options{}), nil
+}
+
+func destinationView(d store.Destination) (DestinationView, error) {
+	c, err := configOf(d.Config)
+	return DestinationView{ID: d.ID, Version: d.Version, Created: d.Created,
+		NewDestination: NewDestination{Name: d.Name, Address: c.Address, Verify: c.Verify}}, err
+}
+
+// AddDestination makes a destination.
+func (g *Gateway) AddDestination(ctx context.Context, who Who, n NewDestination) (*DestinationView, error) {
+	config, err := n.check()
+	if err != nil {
+		return nil, err
+	}
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	d := store.Destination{ID: store.NewID(), Name: n.Name, Config: config}
+	err = s.t.Write(ctx, func(tx *store.Tx) error {
+		d.Created = tx.Now()
+		if err := tx.InsertDestination(&d); err != nil {
+			return err
+		}
+		return s.auditDestination(tx, "destination.created", d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	v, err := destinationView(d)
+	return &v, err
+}
+
+func (s *scope) auditDestination(tx *store.Tx, event string, d store.Destination) error {
+	return tx.Audit(store.Event{Actor: s.who.Actor, Event: event,
+		Detail: map[string]any{"destination": d.ID, "name": d.Name, "config": json.RawMessage(d.Config)}})
+}
+
+// Destinations lists what can be delivered to.
+func (g *Gateway) Destinations(ctx context.Context, who Who) ([]DestinationView, error) {
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	var list []store.Destination
+	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
+		list, err = tx.Destinations()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]DestinationView, len(list))
+	for i, d := range list {
+		if out[i], err = destinationView(d); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Destination returns one.
+func (g *Gateway) Destination(ctx context.Context, who Who, id string) (*DestinationView, error) {
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	var d *store.Destination
+	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
+		d, err = tx.Destination(id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !d.Deleted.IsZero() {
+		return nil, ErrNotFound
+	}
+	v, err := destinationView(*d)
+	return &v, err
+}
+
+// ChangeDestination replaces a destination; deliveries that were decided before keep
+// what they were decided with.
+func (g *Gateway) ChangeDestination(ctx context.Context, who Who, id string, version int64, n NewDestination) (*DestinationView, error) {
+	config, err := n.check()
+	if err != nil {
+		return nil, err
+	}
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	var d *store.Destination
+	err = s.t.Write(ctx, func(tx *store.Tx) (err error) {
+		if d, err = s.destination(tx, id, version); err != nil {
+			return err
+		}
+		d.Name, d.Config = n.Name, config
+		if err := tx.SaveDestination(d); err != nil {
+			return err
+		}
+		return s.auditDestination(tx, "destination.changed", *d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	v, err := destinationView(*d)
+	return &v, err
+}
+
+// RemoveDestination takes a destination out of use.
+func (g *Gateway) RemoveDestination(ctx context.Context, who Who, id string, version int64) error {
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return err
+	}
+	return s.t.Write(ctx, func(tx *store.Tx) error {
+		d, err := s.destination(tx, id, version)
+		if err != nil {
+			return err
+		}
+		if err := tx.DeleteDestination(id); err != nil {
+			return err
+		}
+		return s.auditDestination(tx, "destination.removed", *d)
+	})
+}
+
+func (s *scope) destination(tx *store.Tx, id string, version int64) (*store.Destination, error) {
+	d, err := tx.Destination(id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !d.Deleted.IsZero():
+		return nil, ErrNotFound
+	case d.Version != version:
+		return nil, ErrChanged
+	}
+	return d, nil
+}
+
+// TestDestination tries a destination: what works, what does not.
+func (g *Gateway) TestDestination(ctx context.Context, n NewDestination) ([]deliver.Check, error) {
+	config, err := n.check()
+	if err != nil {
+		return nil, err
+	}
+	a, err := addressOf(config)
+	if err != nil {
+		return nil, err
+	}
+	return deliver.Test(ctx, a, deliver.Options{}), nil
+}

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+
+	"lotse/internal/importer"
+	"lotse/internal/importer/inspect"
+	"lotse/internal/importer/source"
+	"lotse/internal/queue"
+	"lotse/internal/store"
+)
+
+// inspectJob looks at everything that came in.
+func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
+	s, im, err := g.workOn(ctx, run, importer.Inspecting)
+	if im == nil || err != nil {
+		return err
+	}
+	pkg, err := s.assemble(ctx, im)
+	if err != nil {
+		return s.stageStopped(ctx, run, im.ID, err)
+	}
+	defer pkg.Close()
+	in, err := inspect.Run(ctx, pkg, inspect.Options{Progress: func(p importer.Progress) { run.Progress(progressView(p)) }})
+	if err != nil {
+		return s.stageStopped(ctx, run, im.ID, err)
+	}
+	if err := pkg.Err(); err != nil {
+		return err // the store failed while reading: what was found is not what came
+	}
+	if err := s.keepInspection(ctx, run.Fence, im.ID, inspected{pkg.Origin(), in}); err != nil {
+		return err
+	}
+	return s.finish(ctx, run, im.ID, func(tx *store.Tx, im *store.Import) error {
+		im.Files, im.Instances = int64(in.Files), int64(in.Instances())
+		im.Problem, im.ProblemHost, im.RetryAt, im.Question, im.Secrets = "", "", zeroTime, nil, nil
+		if in.Instances()+len(in.Documents) == 0 {
+			return s.fail(tx, im, &importer.Problem{Code: importer.ProblemNothing})
+		}
+		return s.move(tx, im, importer.EventInspected, map[string]any{"files": im.Files, "instances": im.Instances})
+	})
+}
+
+// assemble opens what came in as a package.
+func (s *scope) assemble(ctx context.Context, im *store.Import) (*source.Opened, error) {
+	parts, err := s.parts(ctx, im)
+	if err != nil {
+		return nil, err
+	}
+	var asked request
+	if err := s.open(ctx, im.ID, sealedRequest, im.Request, &asked); err != nil {
+		return nil, err
+	}
+	req := source.Request{Password: asked.ArchivePassword, Answers: asked.Archives, ScratchDir: s.opts.ScratchDir, Later: true}
+	return source.Assemble(ctx, parts, req, source.Hooks{})
+}

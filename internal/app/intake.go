@@ -1,0 +1,199 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"lotse/dlx"
+	"lotse/internal/importer"
+	"lotse/internal/receive"
+	"lotse/internal/sealed"
+	"lotse/internal/store"
+)
+
+// Intake keeps objects that are received by C-STORE in imports keyed by caller and
+// study. An import takes objects, through any node, until none has come for the
+// quiet time; then it is closed, and what comes later opens another.
+type Intake struct {
+	g      *Gateway
+	tenant string
+	group  *receive.Group[*arrived]
+
+	mu   sync.Mutex
+	busy int // objects that are there or on their way
+}
+
+var (
+	_ receive.Intake  = (*Intake)(nil)
+	_ receive.Reports = (*Gateway)(nil)
+)
+
+// Intake returns where objects for a tenant are kept.
+func (g *Gateway) Intake(tenant string) *Intake {
+	in := &Intake{g: g, tenant: tenant}
+	in.group = receive.NewGroup(in.commit, receive.GroupOptions{Pending: func() int {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		return in.busy
+	}})
+	return in
+}
+
+// arrived is an object whose bytes are durable, before anything knows of it.
+type arrived struct {
+	key      string // of its part
+	imports  string
+	intake   string
+	about    []byte
+	segments []sealed.Segment
+	closed   bool // the import was closed meanwhile: it goes into another one
+}
+
+// Receive stores an object durably.
+func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) error {
+	in.count(1)
+	defer in.count(-1)
+	s, err := in.g.scope(ctx, Who{Tenant: in.tenant, Actor: "dicom:" + meta.CallingAE})
+	if err != nil {
+		return err
+	}
+	key, err := s.v.MAC(ctx, "intake", meta.CallingAE+"\\"+meta.Study)
+	if err != nil {
+		return err
+	}
+	a := &arrived{key: store.NewID(), intake: key}
+	source := r
+	for {
+		if err := in.store(ctx, s, a, meta, source); err != nil {
+			return err
+		}
+		if err := in.group.Do(ctx, a); err != nil || !a.closed {
+			return err
+		}
+		// Its import was closed between the first byte and the last: into the next one.
+		old := s.v.Reader(a.imports, a.segments).WithContext(ctx)
+		defer s.discard(ctx, a.imports, storedSegments(a.segments))
+		source = io.NewSectionReader(old, 0, old.Size())
+	}
+}
+
+func (in *Intake) count(n int) {
+	in.mu.Lock()
+	in.busy += n
+	in.mu.Unlock()
+}
+
+// store writes the bytes into segments of the import that is open for them.
+func (in *Intake) store(ctx context.Context, s *scope, a *arrived, meta receive.Meta, r io.Reader) error {
+	id, err := in.open(ctx, s, a.intake)
+	if err != nil {
+		return err
+	}
+	a.imports, a.segments, a.closed = id, nil, false
+	about := aboutPart{Source: "dicom", Name: "object.dcm", Type: dlx.DICOM,
+		Origin: importer.Origin{Kind: importer.FromUpload, Label: meta.CallingAE}}
+	if a.about, err = s.seal(ctx, id, sealedPart, about); err != nil {
+		return err
+	}
+	w := s.v.Writer(ctx, id, sealed.WriterOptions{Commit: func(_ context.Context, list []sealed.Segment) error {
+		a.segments = append(a.segments, list...)
+		return nil
+	}})
+	_, err = io.Copy(w, r)
+	if err == nil {
+		err = w.Flush(ctx)
+	}
+	if err != nil {
+		w.Abort()
+		s.discard(ctx, id, storedSegments(a.segments))
+		return fmt.Errorf("store an object: %w", err)
+	}
+	return nil
+}
+
+// open finds the import that takes objects of a caller and study, or begins it.
+func (in *Intake) open(ctx context.Context, s *scope, key string) (string, error) {
+	id, err := in.lookup(ctx, s, key)
+	if !errors.Is(err, store.ErrNotFound) {
+		return id, err
+	}
+	im, err := s.begin(ctx, KindDICOM)
+	if err != nil {
+		return "", err
+	}
+	im.IntakeKey, im.Priority = key, PriorityBatch
+	err = s.t.Write(ctx, func(tx *store.Tx) error {
+		im.Quiet = tx.Now().Add(s.opts.Quiet)
+		return s.insert(tx, im)
+	})
+	if errors.Is(err, store.ErrConflict) { // another was faster
+		return in.lookup(ctx, s, key)
+	}
+	return im.ID, err
+}
+
+func (in *Intake) lookup(ctx context.Context, s *scope, key string) (string, error) {
+	var id string
+	err := s.t.Write(ctx, func(tx *store.Tx) error {
+		im, err := tx.OpenIntake(key)
+		if err == nil {
+			id = im.ID
+		}
+		return err
+	})
+	return id, err
+}
+
+// commit makes objects exist, several in one transaction. Doing it again changes
+// nothing.
+func (in *Intake) commit(ctx context.Context, list []*arrived) error {
+	s, err := in.g.scope(ctx, Who{Tenant: in.tenant, Actor: machine})
+	if err != nil {
+		return err
+	}
+	return s.t.Write(ctx, func(tx *store.Tx) error {
+		for _, a := range list {
+			if err := in.add(s, tx, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (in *Intake) add(s *scope, tx *store.Tx, a *arrived) error {
+	_, err := tx.PartByKey(a.imports, a.key)
+	if err == nil {
+		return nil // committed by an attempt whose answer was lost
+	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	im, err := tx.LockImport(a.imports)
+	if err != nil {
+		return err
+	}
+	a.closed = im.Quiet.IsZero()
+	if a.closed {
+		return nil
+	}
+	row := &store.Part{Import: a.imports, Role: rolePart, Key: a.key, Declared: -1, About: a.about}
+	if err := tx.InsertPart(row); err != nil {
+		return err
+	}
+	if row, err = s.addSegments(tx, a.imports, row.Number, a.segments); err != nil {
+		return err
+	}
+	row.Complete = true
+	if err := tx.SavePart(row); err != nil {
+		return err
+	}
+	if im, err = tx.LockImport(a.imports); err != nil {
+		return err
+	}
+	im.Quiet = tx.Now().Add(s.opts.Quiet)
+	return tx.SaveImport(im)
+}

@@ -1,0 +1,277 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"lotse/internal/importer"
+	"lotse/internal/importer/source"
+	"lotse/internal/sealed"
+	"lotse/internal/store"
+)
+
+// closeTime bounds how long the last bytes of a part may take to become durable.
+const closeTime = 10 * time.Second
+
+// linkSource names the parts that come from an import's link.
+const linkSource = "link"
+
+func sealedSegments(list []store.Segment) []sealed.Segment {
+	out := make([]sealed.Segment, len(list))
+	for i, s := range list {
+		out[i] = sealed.Segment{ID: s.ID, Offset: s.Start, Size: s.Size}
+	}
+	return out
+}
+
+func storedSegments(list []sealed.Segment) []store.Segment {
+	out := make([]store.Segment, len(list))
+	for i, s := range list {
+		out[i] = store.Segment{ID: s.ID, Start: s.Offset, Size: s.Size}
+	}
+	return out
+}
+
+// addSegments makes durable segments exist, and starts the import's time with the
+// first of them.
+func (s *scope) addSegments(tx *store.Tx, id string, part int, list []sealed.Segment) (*store.Part, error) {
+	im, err := tx.LockImport(id)
+	if err != nil {
+		return nil, err
+	}
+	if im.State.Ended() {
+		return nil, &importer.ImpossibleError{State: string(im.State), Event: "add"}
+	}
+	if err := tx.AddSegments(id, part, storedSegments(list)); err != nil {
+		return nil, err
+	}
+	if im.FirstByte.IsZero() {
+		if err := s.startClock(tx, id); err != nil {
+			return nil, err
+		}
+	}
+	return tx.Part(id, part)
+}
+
+// startClock lets the time of retention begin with the first durable byte.
+func (s *scope) startClock(tx *store.Tx, id string) error {
+	im, err := tx.LockImport(id)
+	if err != nil || im.FirstByte.IsZero() {
+		return err
+	}
+	im.Expires = im.FirstByte.Add(s.opts.Retention)
+	im.Purge = im.Expires
+	return tx.SaveImport(im)
+}
+
+// discard deletes the blobs of segments that no row names any more. What stays
+// behind, after a crash, is collected as garbage.
+func (s *scope) discard(ctx context.Context, id string, list []store.Segment) {
+	keys := make([]string, len(list))
+	for i, segment := range list {
+		keys[i] = s.v.BlobKey(id, segment.ID)
+	}
+	if len(keys) == 0 {
+		return
+	}
+	if err := s.blobs.Delete(context.WithoutCancel(ctx), keys...); err != nil {
+		s.log.Warn("segments are left to the collection of garbage", "import", id, "count", len(keys), "error", err)
+	}
+}
+
+// derive writes a part that a stage made, anew.
+func (s *scope) derive(ctx context.Context, fence func(*store.Tx) error, id, key string, content io.Reader) error {
+	number, err := s.beginDerived(ctx, fence, id, key)
+	if err != nil {
+		return err
+	}
+	w := s.v.Writer(ctx, id, sealed.WriterOptions{Commit: func(ctx context.Context, list []sealed.Segment) error {
+		return s.t.Write(ctx, func(tx *store.Tx) error {
+			if err := fence(tx); err != nil {
+				return err
+			}
+			_, err := s.addSegments(tx, id, number, list)
+			return err
+		})
+	}})
+	if _, err := io.Copy(w, content); err != nil {
+		w.Abort()
+		return fmt.Errorf("write a derived part: %w", err)
+	}
+	if err := w.Flush(ctx); err != nil {
+		w.Abort()
+		return err
+	}
+	return s.t.Write(ctx, func(tx *store.Tx) error {
+		if err := fence(tx); err != nil {
+			return err
+		}
+		row, err := tx.LockPart(id, number)
+		if err != nil {
+			return err
+		}
+		row.Complete = true
+		return tx.SavePart(row)
+	})
+}
+
+// beginDerived makes an empty part of a key.
+func (s *scope) beginDerived(ctx context.Context, fence func(*store.Tx) error, id, key string) (int, error) {
+	var dropped []store.Segment
+	var number int
+	err := s.t.Write(ctx, func(tx *store.Tx) error {
+		if err := fence(tx); err != nil {
+			return err
+		}
+		if _, err := tx.LockImport(id); err != nil {
+			return err
+		}
+		row, err := tx.PartByKey(id, key)
+		if errors.Is(err, store.ErrNotFound) {
+			row = &store.Part{Import: id, Role: roleDerived, Key: key, Declared: -1}
+			err = tx.InsertPart(row)
+			number = row.Number
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		number = row.Number
+		if dropped, err = tx.DropSegments(id, row.Number); err != nil {
+			return err
+		}
+		if row, err = tx.LockPart(id, number); err != nil {
+			return err
+		}
+		row.Complete = false
+		return tx.SavePart(row)
+	})
+	if err == nil {
+		s.discard(ctx, id, dropped)
+	}
+	return number, err
+}
+
+// derived opens a part that a stage made; store.ErrNotFound before it is complete.
+func (s *scope) derived(ctx context.Context, id, key string) (*sealed.Reader, error) {
+	var segments []store.Segment
+	err := s.t.Read(ctx, func(tx *store.Tx) error {
+		row, err := tx.PartByKey(id, key)
+		if err != nil {
+			return err
+		}
+		if !row.Complete {
+			return store.ErrNotFound
+		}
+		segments, err = tx.Segments(id, row.Number)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.v.Reader(id, sealedSegments(segments)).WithContext(ctx), nil
+}
+
+// parts are what came in, as the source stage wants them.
+func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, error) {
+	var rows []store.Part
+	segments := map[int][]store.Segment{}
+	err := s.t.Read(ctx, func(tx *store.Tx) (err error) {
+		clear(segments)
+		if rows, err = tx.Parts(im.ID, rolePart); err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if segments[row.Number], err = tx.Segments(im.ID, row.Number); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	type placed struct {
+		source.Part
+		position, number int
+	}
+	list := make([]placed, 0, len(rows))
+	for _, row := range rows {
+		var about aboutPart
+		if err := s.open(ctx, im.ID, sealedPart, row.About, &about); err != nil {
+			return nil, err
+		}
+		data := s.v.Reader(im.ID, sealedSegments(segments[row.Number])).WithContext(ctx)
+		list = append(list, placed{position: about.Position, number: row.Number, Part: source.Part{Source: about.Source, Origin: about.Origin,
+			Name: about.Name, Size: row.Size, Data: data, Type: about.Type, Refused: about.Refused}})
+	}
+	slices.SortStableFunc(list, func(a, b placed) int {
+		if a.Source != b.Source || a.position == b.position {
+			return a.number - b.number
+		}
+		return a.position - b.position
+	})
+	out := make([]source.Part, len(list))
+	for i := range list {
+		out[i] = list[i].Part
+	}
+	return out, nil
+}
+
+// inspected is an inspection with where the package came from.
+type inspected struct {
+	Origin     importer.Origin
+	Inspection *importer.Inspection
+}
+
+// Keys of derived parts: the inspection, what a person sees of it, and with
+// keyReceipt a delivery's receipt.
+const (
+	keyInspection = "inspection"
+	keySummary    = "summary"
+)
+
+func keyReceipt(delivery string) string { return "receipt " + delivery }
+
+// keepInspection stores an inspection.
+func (s *scope) keepInspection(ctx context.Context, fence func(*store.Tx) error, id string, in inspected) error {
+	if err := s.deriveJSON(ctx, fence, id, keyInspection, in); err != nil {
+		return err
+	}
+	return s.deriveJSON(ctx, fence, id, keySummary, patientViews(in.Inspection))
+}
+
+func (s *scope) deriveJSON(ctx context.Context, fence func(*store.Tx) error, id, key string, value any) error {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("keep the %s: %w", key, err)
+	}
+	return s.derive(ctx, fence, id, key, bytes.NewReader(raw))
+}
+
+func (s *scope) derivedJSON(ctx context.Context, id, key string, value any) error {
+	r, err := s.derived(ctx, id, key)
+	if err != nil {
+		return err
+	}
+	if err := json.NewDecoder(io.NewSectionReader(r, 0, r.Size())).Decode(value); err != nil {
+		return fmt.Errorf("read the %s: %w", key, err)
+	}
+	return nil
+}
+
+// inspection reads the stored inspection.
+func (s *scope) inspection(ctx context.Context, id string) (*inspected, error) {
+	in := &inspected{}
+	return in, s.derivedJSON(ctx, id, keyInspection, in)
+}
+
+// partKey numbers uploaded and received parts.
+func partKey(n int64) string { return strconv.FormatInt(n, 10) }
