@@ -19,9 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/flate"
-
 	"lotse/dimse"
+	"lotse/internal/importer/source/archive/inflate"
 	"lotse/internal/synth"
 )
 
@@ -130,12 +129,12 @@ func spread(path string, f func(i int, in *zip.File) error) error {
 // inflateAll inflates and checks everything with the inflate that Lotse uses.
 func inflateAll(path string, digest bool) error {
 	type worker struct {
-		inflate io.ReadCloser
+		inflate *inflate.Reader
 		sha     hash.Hash
 		buffer  []byte
 	}
 	pool := sync.Pool{New: func() any {
-		return &worker{flate.NewReader(strings.NewReader("")), sha256.New(), make([]byte, 256<<10)}
+		return &worker{inflate.NewSize(nil, 256<<10), sha256.New(), make([]byte, 256<<10)}
 	}}
 	return spread(path, func(_ int, in *zip.File) error {
 		w, _ := pool.Get().(*worker)
@@ -144,9 +143,7 @@ func inflateAll(path string, digest bool) error {
 		if err != nil {
 			return err
 		}
-		if err := w.inflate.(flate.Resetter).Reset(raw, nil); err != nil {
-			return err
-		}
+		w.inflate.Reset(raw)
 		w.sha.Reset()
 		sum := crc32.NewIEEE()
 		var out io.Writer = sum
