@@ -106,6 +106,8 @@ func (g *Gateway) Retry(ctx context.Context, who Who, id string, version int64) 
 				return err
 			}
 			return s.redeliver(tx, im)
+		case im.Kind == KindLink && im.Secrets == nil && im.Parts == 0:
+			return &importer.ImpossibleError{State: string(im.State), Event: "retry"}
 		case im.Secrets != nil && im.Kind == KindLink:
 			return errors.Join(s.move(tx, im, importer.EventRefetch, nil), s.enqueue(tx, jobFetch, im))
 		default:
@@ -210,7 +212,10 @@ func (s *scope) redeliver(tx *store.Tx, im *store.Import) error {
 		if d.State != importer.DeliveryIncomplete {
 			continue
 		}
-		d.Problem, d.RetryAt = "", zeroTime
+		d.Problem, d.RetryAt, d.Failed = "", zeroTime, 0
+		if err := tx.DropOutcomes(d.ID, importer.Failed); err != nil {
+			return err
+		}
 		if err := s.moveDelivery(tx, d, importer.DeliveryRetried, nil); err != nil {
 			return err
 		}

@@ -35,6 +35,9 @@ func (g *Gateway) deliverJob(ctx context.Context, run *queue.Run) error {
 		return s.deliveryStopped(ctx, run, d, err)
 	}
 	to, err := destinationOf(d.Config)
+	if err == nil && w.exam.Len() == 0 {
+		err = &importer.Problem{Code: importer.ProblemNothing}
+	}
 	if err != nil {
 		return s.deliveryStopped(ctx, run, d, err)
 	}
@@ -54,6 +57,14 @@ func (s *scope) startDelivery(ctx context.Context, run *queue.Run) (*store.Deliv
 		}
 		if d, err = tx.LockDelivery(run.Job.Subject); err != nil {
 			return err
+		}
+		busy, err := s.stillSending(tx, d)
+		if err != nil {
+			return err
+		}
+		if busy { // an older decision's worker has not let go yet
+			d = nil
+			return run.Later(tx, recallPause, "sending")
 		}
 		switch d.State {
 		case importer.DeliveryQueued:

@@ -21,6 +21,8 @@ func (g *Gateway) fetchJob(ctx context.Context, run *queue.Run) error {
 	if im == nil || err != nil {
 		return err
 	}
+	ctx, done := untilStopping(ctx, run)
+	defer done()
 	req, err := s.fetchRequest(ctx, im)
 	if err != nil {
 		return err
@@ -122,6 +124,9 @@ func (s *scope) later(ctx context.Context, run *queue.Run, id string, p *importe
 
 // fail ends an import until a person tries again.
 func (s *scope) fail(tx *store.Tx, im *store.Import, p *importer.Problem) error {
+	if im.State == importer.Fetching && !p.Temporary() && p.Code != importer.ProblemInternal {
+		im.Secrets = nil // trying again is of no use: the fetch has ended
+	}
 	im.Problem, im.ProblemHost, im.RetryAt = p.Code, p.Host, zeroTime
 	return s.move(tx, im, importer.EventFailed, map[string]any{"problem": p.Code})
 }

@@ -16,6 +16,8 @@ func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
 	if im == nil || err != nil {
 		return err
 	}
+	ctx, done := untilStopping(ctx, run)
+	defer done()
 	pkg, err := s.assemble(ctx, im)
 	if err != nil {
 		return s.stageStopped(ctx, run, im.ID, err)

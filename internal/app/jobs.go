@@ -193,13 +193,42 @@ func (s *scope) eachJob(tx *store.Tx, im *store.Import, f func(store.JobStatus) 
 	return nil
 }
 
-// stillSending reports whether a worker may still send for an import: a delivery
-// that was stopped ends only with the lease of its job.
-func (s *scope) stillSending(tx *store.Tx, im *store.Import, except string) (bool, error) {
+// recallPause is how long a delivery waits for the worker of a recalled one.
+const recallPause = time.Second
+
+// stillSending reports whether a worker may still send for a delivery of the same
+// import that was stopped: it ends only with the lease of its job.
+func (s *scope) stillSending(tx *store.Tx, d *store.Delivery) (bool, error) {
 	busy := false
-	err := s.eachJob(tx, im, func(j store.JobStatus) error {
-		busy = busy || j.Kind == jobDeliver && j.State == store.JobRunning && j.Subject != except && j.Lease.After(tx.Now())
-		return nil
-	})
-	return busy, err
+	list, err := tx.DeliveriesOf(d.Import)
+	if err != nil {
+		return false, err
+	}
+	for _, other := range list {
+		if other.State != importer.DeliveryCancelled || other.Destination != d.Destination {
+			continue
+		}
+		jobs, err := tx.Jobs(other.ID)
+		if err != nil {
+			return false, err
+		}
+		for _, j := range jobs {
+			busy = busy || j.State == store.JobRunning && j.Lease.After(tx.Now())
+		}
+	}
+	return busy, nil
+}
+
+// untilStopping is ctx that also ends when the node begins to stop, for steps that
+// lose nothing by it.
+func untilStopping(ctx context.Context, run *queue.Run) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-run.Stopping():
+			cancel(queue.ErrStopping)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }

@@ -188,12 +188,10 @@ func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, err
 		if rows, err = tx.Parts(im.ID, rolePart); err != nil {
 			return err
 		}
-		for _, row := range rows {
-			if segments[row.Number], err = tx.Segments(im.ID, row.Number); err != nil {
-				return err
-			}
-		}
-		return nil
+		return tx.AllSegments(im.ID, func(part int, one store.Segment) error {
+			segments[part] = append(segments[part], one)
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, err
@@ -207,6 +205,9 @@ func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, err
 		var about aboutPart
 		if err := s.open(ctx, im.ID, sealedPart, row.About, &about); err != nil {
 			return nil, err
+		}
+		if !row.Complete && about.Refused == "" {
+			about.Refused = importer.ReasonNotGiven // it broke off, and nobody goes on with it
 		}
 		data := s.v.Reader(im.ID, sealedSegments(segments[row.Number])).WithContext(ctx)
 		list = append(list, placed{position: about.Position, number: row.Number, Part: source.Part{Source: about.Source, Origin: about.Origin,

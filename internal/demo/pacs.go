@@ -25,9 +25,12 @@ type PACS struct {
 	done    chan error
 }
 
-// StartPACS keeps what it receives in folder, which must exist.
-func StartPACS(folder string) (*PACS, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// StartPACS keeps what it receives in folder, which must exist; on a free port.
+func StartPACS(folder string) (*PACS, error) { return StartPACSOn("127.0.0.1:0", folder) }
+
+// StartPACSOn is StartPACS on an address.
+func StartPACSOn(address, folder string) (*PACS, error) {
+	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
 	}

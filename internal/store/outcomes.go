@@ -83,3 +83,9 @@ func (tx *Tx) EraseOutcomes(importID string) error {
 		"(SELECT id FROM deliveries WHERE tenant_id = $1 AND import_id = $2)", importID)
 	return err
 }
+
+// DropOutcomes forgets the outcomes of one fate, so that their objects are sent again.
+func (tx *Tx) DropOutcomes(deliveryID string, fate importer.Fate) error {
+	_, err := tx.exec("DELETE FROM outcomes WHERE tenant_id = $1 AND delivery_id = $2 AND fate = $3", deliveryID, string(fate))
+	return err
+}

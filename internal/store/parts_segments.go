@@ -76,6 +76,20 @@ func (tx *Tx) Segments(importID string, part int) ([]Segment, error) {
 		importID, part)
 }
 
+// AllSegments calls f with the segments of all parts of an import, in their order.
+// f must not use the transaction.
+func (tx *Tx) AllSegments(importID string, f func(part int, s Segment) error) error {
+	return tx.rows("SELECT part, id, start, size FROM segments WHERE tenant_id = $1 AND import_id = $2 ORDER BY part, start", []any{importID},
+		func(scan scanner) error {
+			var part int
+			var s Segment
+			if err := scan(&part, &s.ID, &s.Start, &s.Size); err != nil {
+				return err
+			}
+			return f(part, s)
+		})
+}
+
 func (tx *Tx) segmentRows(query string, args ...any) ([]Segment, error) {
 	var all []Segment
 	err := tx.rows(query, args, func(scan scanner) error {
