@@ -34,7 +34,7 @@ type decided struct {
 	Findings    []importer.Finding // contradictions that were accepted
 }
 
-// ReasonNeededError: a contradiction must be accepted with a reason.
+// ReasonNeededError says that contradictions can be accepted only with a reason.
 type ReasonNeededError struct{ Findings []importer.Finding }
 
 func (e *ReasonNeededError) Error() string {

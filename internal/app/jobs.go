@@ -116,7 +116,7 @@ const (
 // backoff doubles with every attempt and is never quite the same.
 func backoff(attempt int) time.Duration {
 	pause := min(firstPause<<min(max(attempt-1, 0), 10), maxPause)
-	return pause/2 + rand.N(pause/2)
+	return pause/2 + rand.N(pause/2) //nolint:gosec // spreads load; nobody gains by guessing it
 }
 
 // work is the scope of a job.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"lotse/internal/importer"
@@ -273,6 +272,3 @@ func (s *scope) inspection(ctx context.Context, id string) (*inspected, error) {
 	in := &inspected{}
 	return in, s.derivedJSON(ctx, id, keyInspection, in)
 }
-
-// partKey numbers uploaded and received parts.
-func partKey(n int64) string { return strconv.FormatInt(n, 10) }

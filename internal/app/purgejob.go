@@ -32,10 +32,6 @@ func (g *Gateway) purgeJob(ctx context.Context, run *queue.Run) error {
 		if err := tx.PurgeImport(id); err != nil {
 			return err
 		}
-		im, err := tx.LockImport(id)
-		if err != nil {
-			return err
-		}
 		im.Request, im.Secrets, im.Question, im.Fetched, im.Decision = nil, nil, nil, nil, nil
 		im.Purged, im.Quiet, im.RetryAt = tx.Now(), zeroTime, zeroTime
 		return s.move(tx, im, importer.EventPurged, map[string]any{"bytes": im.Bytes, "parts": im.Parts, "undelivered": !delivered(im)})

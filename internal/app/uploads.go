@@ -251,8 +251,6 @@ func (l *uploading) Commit(ctx context.Context) (int64, error) {
 		return l.offset, uploadRefusal(err)
 	}
 	l.offset, l.cut = size, nil
-	if size == l.row.Length {
-	}
 	return size, nil
 }
 
