@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,34 +41,24 @@ type builder struct {
 
 // source opens one source by what it is.
 func (b *builder) source(s string) error {
-	if isLink(s) {
-		return b.follow([]string{s})
-	}
-	if s == "" { // an unset variable of a script, and not the folder one is in
-		return &importer.Problem{Code: importer.ProblemNoSource, Err: errors.New("source: no name")}
-	}
-	path := filepath.Clean(s)
-	info, err := os.Stat(path)
+	found, err := find(b.ctx, s, b.req, len(b.req.Sources) == 1)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return &importer.Problem{Code: importer.ProblemNoSource, Err: fmt.Errorf("source: %w", bare(err))}
 	case err != nil:
-		return badSource(err)
-	case info.IsDir():
-		return b.folder(path)
-	case !info.Mode().IsRegular():
-		return badSource(errors.New("neither a file nor a folder"))
+		return err
+	case found.Links != nil:
+		return b.follow(found.Links)
+	case found.Folder != "":
+		return b.folder(found.Folder)
 	}
-	return b.fileOrMore(path)
+	return b.onDisk(found.File)
 }
 
 func badSource(err error) error {
 	return &importer.Problem{Code: importer.ProblemBadSource, Err: fmt.Errorf("source: %w", bare(err))}
 }
 
-// fileOrMore opens what is a file on the disk: an archive, a picture with a link,
-// a DICOMDIR, which stands for its folder, or just a file.
-func (b *builder) fileOrMore(path string) error {
+// onDisk opens an archive, or just a file.
+func (b *builder) onDisk(path string) error {
 	f, err := os.OpenFile(path, openFlags, 0)
 	if err != nil {
 		return badSource(err)
@@ -84,20 +73,9 @@ func (b *builder) fileOrMore(path string) error {
 		return badSource(err)
 	}
 	label := printable(filepath.Base(path))
-	switch kind := dlx.Sniff(head); {
-	case kind == dlx.ZIP:
+	if dlx.Sniff(head) == dlx.ZIP {
 		b.came(importer.FromMedium, label)
 		return b.archiveSource(data, label, place{prefix: b.prefix(label, "!/")})
-	case kind == dlx.DICOM && isDICOMDIR(path, head):
-		return b.folder(filepath.Dir(path))
-	case (kind == dlx.PNG || kind == dlx.JPEG) && !b.req.AsDocument:
-		links, err := links(b.ctx, data.section(), b.limits.Pixels)
-		if err == nil {
-			return b.follow(links)
-		}
-		if b.ctx.Err() != nil || len(b.req.Sources) == 1 {
-			return err
-		}
 	}
 	b.came(importer.FromUpload, label)
 	return b.file(label, data)
