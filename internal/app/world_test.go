@@ -55,41 +55,48 @@ func (s *shift) add(d time.Duration) {
 // newWorld opens a gateway in dir; the same folder again is a restart.
 func newWorld(t *testing.T, dir string, clock *shift, vary func(*GatewayOptions)) *world {
 	t.Helper()
-	ctx := t.Context()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	config := store.Config{Engine: store.SQLite, Path: filepath.Join(dir, "lotse.db")}
 	if clock != nil {
 		config.Shift = clock.get
 	}
-	db, err := store.Open(ctx, config)
-	must(err)
-	_, err = db.Migrate(ctx)
-	must(err)
 	blobs, err := disk.Open(filepath.Join(dir, "blobs"))
-	must(err)
+	must(t, err)
 	keys, err := file.Open(filepath.Join(dir, "keyring"), nil)
-	must(err)
+	must(t, err)
+	return openWorld(t, dir, config, blobs, keys, vary)
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openWorld opens a gateway over storage.
+func openWorld(t *testing.T, dir string, config store.Config, blobs blob.Store, keys keyring.Store, vary func(*GatewayOptions)) *world {
+	t.Helper()
+	ctx := t.Context()
+	db, err := store.Open(ctx, config)
+	must(t, err)
+	_, err = db.Migrate(ctx)
+	must(t, err)
 	master, err := keyring.CreateMasterFile(filepath.Join(dir, "master.key"))
-	must(err)
+	must(t, err)
 	vault := sealed.New(blobs, keyring.New(keys, master), sealed.Options{})
 	tenants, err := db.System().Tenants(ctx)
-	must(err)
+	must(t, err)
 	if len(tenants) == 0 {
-		must(vault.CreateTenant(ctx, "main"))
-		must(db.System().CreateTenant(ctx, "main", "main"))
+		must(t, vault.CreateTenant(ctx, "main"))
+		must(t, db.System().CreateTenant(ctx, "main", "main"))
 	}
 	o := GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true, ScratchDir: dir}
 	if vary != nil {
 		vary(&o)
 	}
 	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
-	w := &world{Gateway: NewGateway(db, vault, blob.Store(blobs), log, o), t: t, dir: dir, who: Who{Tenant: "main", Actor: "test"}}
-	workers := queue.New(db.System(), queue.Options{Node: "test", Log: log, RetryFirst: 50 * time.Millisecond,
+	w := &world{Gateway: NewGateway(db, vault, blobs, log, o), t: t, dir: dir, who: Who{Tenant: "main", Actor: "test"}}
+	workers := queue.New(db.System(), queue.Options{Node: "test " + store.NewID(), Log: log, RetryFirst: 50 * time.Millisecond,
 		Concurrency: Concurrency(2, 2, 2, 2)})
 	w.Register(workers)
 	var run context.Context
