@@ -67,18 +67,20 @@ func (s *System) Tenants(ctx context.Context) ([]TenantInfo, error) {
 // DestroyTenant ends a tenant: its rows cannot be reached any more and its jobs
 // are cancelled. [ErrNoTenant] when there is none; once more does nothing.
 func (s *System) DestroyTenant(ctx context.Context, id string) error {
-	return s.Write(ctx, func(tx *Tx) error {
-		n, err := tx.systemExec("UPDATE tenants SET destroyed_at = COALESCE(destroyed_at, $2) WHERE id = $1", id, micros(tx.now))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return ErrNoTenant
-		}
-		_, err = tx.systemExec("UPDATE jobs SET state = 'cancelled', finished_at = $2, node = NULL, lease_until = NULL "+
-			"WHERE tenant_id = $1 AND state IN ('waiting', 'running')", id, micros(tx.now))
+	return s.Write(ctx, func(tx *Tx) error { return tx.destroyTenant(id) })
+}
+
+func (tx *Tx) destroyTenant(id string) error {
+	n, err := tx.systemExec("UPDATE tenants SET destroyed_at = COALESCE(destroyed_at, $2) WHERE id = $1", id, micros(tx.now))
+	if err != nil {
 		return err
-	})
+	}
+	if n == 0 {
+		return ErrNoTenant
+	}
+	_, err = tx.systemExec("UPDATE jobs SET state = 'cancelled', finished_at = $2, node = NULL, lease_until = NULL "+
+		"WHERE tenant_id = $1 AND state IN ('waiting', 'running')", id, micros(tx.now))
+	return err
 }
 
 // AddSite adds a site. [ErrConflict] when the id or the name is taken.
