@@ -46,18 +46,19 @@ func (tx *Tx) BeginIdempotent(key, route, hash string, stale time.Duration) (*St
 	return nil, err
 }
 
-// FinishIdempotent keeps the answer of a request that is running. In the
-// transaction of what the request does, it makes that happen once: [ErrConflict]
-// when another run with the key has answered, or it was forgotten.
-func (tx *Tx) FinishIdempotent(key string, status int, headers, body []byte) error {
-	return insertedOne(tx.exec("UPDATE idempotency SET status = $3, headers = $4, body = $5 WHERE tenant_id = $1 AND key = $2 AND status = 0",
-		key, status, blob(headers), blob(body)))
+// FinishIdempotent keeps the answer of a request that is running; begun is the time of
+// the transaction that began it. In the transaction of what the request does, it makes
+// that happen once: [ErrConflict] when another run with the key has answered or taken
+// over, or it was forgotten.
+func (tx *Tx) FinishIdempotent(key string, begun time.Time, status int, headers, body []byte) error {
+	return insertedOne(tx.exec("UPDATE idempotency SET status = $4, headers = $5, body = $6 "+
+		"WHERE tenant_id = $1 AND key = $2 AND created_at <= $3 AND status = 0", key, micros(begun), status, blob(headers), blob(body)))
 }
 
-// ForgetIdempotent lets a request that failed be run again; one that was answered
-// is let be.
-func (tx *Tx) ForgetIdempotent(key string) error {
-	_, err := tx.exec("DELETE FROM idempotency WHERE tenant_id = $1 AND key = $2 AND status = 0", key)
+// ForgetIdempotent lets a request that failed be run again; begun is the time of the
+// transaction that began it. One that was answered or taken over is let be.
+func (tx *Tx) ForgetIdempotent(key string, begun time.Time) error {
+	_, err := tx.exec("DELETE FROM idempotency WHERE tenant_id = $1 AND key = $2 AND created_at <= $3 AND status = 0", key, micros(begun))
 	return err
 }
 

@@ -150,17 +150,21 @@ func testIdempotency(t *testing.T, h house) {
 		}
 	}
 	finish := func(tx *store.Tx) error {
-		return tx.FinishIdempotent("key", 201, []byte(`{"Location":"x"}`), []byte{0, 255})
+		return tx.FinishIdempotent("key", tx.Now(), 201, []byte(`{"Location":"x"}`), []byte{0, 255})
 	}
 	refused(t, tenant, store.ErrConflict, finish) // never begun
 	expect("new", nil)
+	var first time.Time
+	write(t, tenant, func(tx *store.Tx) error { first = tx.Now(); return nil })
 	expect("while it runs", store.ErrConflict)
-	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetIdempotent("key") })
+	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetIdempotent("key", tx.Now()) })
 	expect("after it failed", nil)
 	h.clock.advance(59 * time.Second)
 	expect("still running", store.ErrConflict)
 	h.clock.advance(2 * time.Second)
 	expect("lost", nil)
+	refused(t, tenant, store.ErrConflict, func(tx *store.Tx) error { return tx.FinishIdempotent("key", first, 200, nil, nil) })
+	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetIdempotent("key", first) })
 	expect("taken over", store.ErrConflict)
 	for _, other := range [][2]string{{"POST /imports", "xyz"}, {"POST /uploads", "abc"}} {
 		if stored, err := begin(other[0], other[1]); stored != nil || !errors.Is(err, store.ErrMismatch) {
@@ -169,7 +173,7 @@ func testIdempotency(t *testing.T, h house) {
 	}
 	write(t, tenant, finish)
 	refused(t, tenant, store.ErrConflict, finish) // the run that was thought lost comes second
-	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetIdempotent("key") })
+	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetIdempotent("key", tx.Now()) })
 	stored, err := begin("POST /imports", "abc")
 	must(t, err)
 	same(t, "answer", stored, &store.Stored{Status: 201, Headers: []byte(`{"Location":"x"}`), Body: []byte{0, 255}})

@@ -110,7 +110,7 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"insert receipt": func(tx *store.Tx) error {
 			return foreign(tx.InsertReceipt(&store.Receipt{Delivery: "delivery", Import: "import"}))
 		},
-		"finish idempotent": func(tx *store.Tx) error { return gone(tx.FinishIdempotent("once", 201, nil, nil)) },
+		"finish idempotent": func(tx *store.Tx) error { return gone(tx.FinishIdempotent("once", tx.Now(), 201, nil, nil)) },
 		"insert commitment": func(tx *store.Tx) error {
 			return foreign(tx.InsertCommitment(&store.Commitment{UID: "2.25.9", Import: "import", Delivery: "delivery", State: store.CommitmentOpen}))
 		},
@@ -170,7 +170,7 @@ func testWalls(t *testing.T, h house) {
 	}
 	write(t, b, func(tx *store.Tx) error {
 		return errors.Join(tx.PurgeImport("import"), tx.EraseOutcomes("import"), tx.DeleteParts("import"),
-			tx.ForgetIdempotent("once"), tx.ReleaseUpload("upload", 0))
+			tx.ForgetIdempotent("once", tx.Now()), tx.ReleaseUpload("upload", 0))
 	})
 	same(t, "rows of a after b tried everything", state(t, a, mark), before)
 	Fill(t, b, strings.ReplaceAll(b.ID(), "-", "")) // the same ids are other rows
