@@ -112,7 +112,7 @@ func (s *Server) renderPage() ([]byte, error) {
 func docsGroups(o *huma.OpenAPI) []docsGroup {
 	byTag := map[string][]docsOperation{}
 	for path, item := range o.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete, item.Head} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put, item.Patch, item.Delete, item.Head, item.Options} {
 			if op == nil {
 				continue
 			}

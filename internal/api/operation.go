@@ -89,7 +89,7 @@ func (s *Server) newAPI() huma.API {
 				"Answers that are no success are problem documents (RFC 9457) with a stable code."},
 			Servers: []*huma.Server{{URL: Base}},
 			Components: &huma.Components{
-				Schemas:         huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
+				Schemas:         huma.NewMapRegistry("#/components/schemas/", schemaNames()),
 				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
 			},
 		},
@@ -116,6 +116,10 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 			text, err := io.ReadAll(r.Body)
 			if err != nil {
 				a.server.fail(w, r, problem.New(bodyProblem(err), ""))
+				return
+			}
+			if bytes.Contains(text, []byte(`\u0000`)) { // no text has one, and PostgreSQL stores none
+				a.server.fail(w, r, problem.New(problem.Malformed, ""))
 				return
 			}
 			r.Body = io.NopCloser(bytes.NewReader(text))

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -138,6 +139,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) dispatch(w *writer, r *http.Request, x *exchange) {
 	if err := s.origins.Check(r); err != nil {
 		s.fail(w, r, problem.New(problem.CrossOrigin, ""))
+		return
+	}
+	if strings.ContainsFunc(r.URL.Path, func(c rune) bool { return c < ' ' || c == utf8.RuneError }) { // nothing of ours is called so
+		s.fail(w, r, problem.New(problem.NotFound, ""))
 		return
 	}
 	_, pattern := s.mux.Handler(r)

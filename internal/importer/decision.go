@@ -31,7 +31,11 @@ type Decision struct {
 
 // LocalPatient are the values of the local patient.
 type LocalPatient struct {
-	ID, Issuer, Name, BirthDate, Sex *string
+	ID        *string `json:"id,omitempty"`
+	Issuer    *string `json:"issuer,omitempty"`
+	Name      *string `json:"name,omitempty"`
+	BirthDate *string `json:"birth_date,omitempty"` // YYYYMMDD
+	Sex       *string `json:"sex,omitempty"`
 }
 
 // Assignment sets one attribute.

@@ -1,6 +1,9 @@
 package problem
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // Code says what happened, for programs. Codes never change their meaning.
 type Code string
@@ -31,6 +34,13 @@ const (
 	Internal             Code = "internal"
 	Unavailable          Code = "unavailable"
 	Full                 Code = "full"
+
+	NotPossible       Code = "not-possible"
+	NameTaken         Code = "name-taken"
+	LastAdministrator Code = "last-administrator"
+	ReasonNeeded      Code = "reason-needed"
+	SeveralPatients   Code = "several-patients"
+	NoSuchPatient     Code = "no-such-patient"
 )
 
 // Entry describes a code.
@@ -43,6 +53,13 @@ type Entry struct {
 
 // Catalogue lists all codes with their meaning, in the order of their status.
 func Catalogue() []Entry {
+	all := append(general(), uploads()...)
+	slices.SortStableFunc(all, func(a, b Entry) int { return a.Status - b.Status })
+	return all
+}
+
+// general are the codes of all but uploads.
+func general() []Entry {
 	return []Entry{
 		{Malformed, http.StatusBadRequest, "The request cannot be read", "Send what the documentation of this operation describes."},
 		{BadCursor, http.StatusBadRequest, "The cursor is not one of this list", "Begin again without a cursor."},
@@ -55,12 +72,18 @@ func Catalogue() []Entry {
 		{NotAcceptable, http.StatusNotAcceptable, "The answer cannot be had in this form", "Accept application/json."},
 		{Timeout, http.StatusRequestTimeout, "The request did not arrive in time", "Send it again, faster."},
 		{Conflict, http.StatusConflict, "This does not fit the present state", "Get the present state and decide again."},
+		{NotPossible, http.StatusConflict, "This is not possible in the state it is in", "Get it: its next says what can be done now."},
+		{NameTaken, http.StatusConflict, "There is one with this name already", "Choose another name."},
+		{LastAdministrator, http.StatusConflict, "This is the last token of an administrator", "Create another one first, or nobody can get in any more."},
 		{IdempotencyBusy, http.StatusConflict, "The first request with this idempotency key is still running", "Wait a little and send the same again."},
 		{Gone, http.StatusGone, "It is not there any more", "Begin again."},
 		{PreconditionFailed, http.StatusPreconditionFailed, "It was changed in the meantime", "Get it, look at the change, and send yours with the new ETag."},
 		{TooLarge, http.StatusRequestEntityTooLarge, "The request is too large", "Send less at once."},
 		{UnsupportedMediaType, http.StatusUnsupportedMediaType, "The request has the wrong form", "Send application/json, or what the documentation of this operation says."},
 		{Invalid, http.StatusUnprocessableEntity, "Something in the request is not right", "Mend what is listed in errors."},
+		{ReasonNeeded, http.StatusUnprocessableEntity, "The exam contradicts the patient", "Make sure that it is the right patient, and say in reason why the contradictions in errors are accepted."},
+		{SeveralPatients, http.StatusUnprocessableEntity, "The exam is of several patients", "Name one in only_patient, or confirm with same_patient that they are one person."},
+		{NoSuchPatient, http.StatusUnprocessableEntity, "No patient of the exam is called so", "Take only_patient from patients of the import: an id or a name."},
 		{IdempotencyMismatch, http.StatusUnprocessableEntity, "This idempotency key was used for another request", "Use a new key for each creation."},
 		{Locked, http.StatusLocked, "Somebody else is writing to it", "Wait a little and try again."},
 		{PreconditionRequired, http.StatusPreconditionRequired, "An edit has to say what it edits", "Send the ETag of what you saw in the header If-Match."},
@@ -88,7 +111,7 @@ func find(code Code) Entry {
 // ForStatus is the general code of an HTTP status.
 func ForStatus(status int) Code {
 	for _, code := range []Code{Malformed, Unauthenticated, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, Timeout, Conflict, Gone,
-		PreconditionFailed, TooLarge, UnsupportedMediaType, Invalid, Locked, PreconditionRequired, TooMany, Unavailable, Full} {
+		PreconditionFailed, TooLarge, UnsupportedMediaType, UploadChecksumDiffers, Invalid, Locked, PreconditionRequired, TooMany, Unavailable, Full} {
 		if find(code).Status == status {
 			return code
 		}

@@ -1,0 +1,80 @@
+// Package v1 has the routes of the JSON API, version 1, and what belongs to them
+// outside it: resumable uploads, the page of the setting up, and the importer of DICOM
+// Link Exchange, version 2.
+//
+// Each subject has a file with its table of routes and its handlers. A handler decodes,
+// acts and responds, and knows nothing else: who may do it is the shell's affair
+// (package api), what happens is that of the use cases (package app). What their errors
+// mean to a client is in Translate, for all routes alike.
+package v1
+
+import (
+	"context"
+
+	"lotse/internal/api"
+	"lotse/internal/api/access"
+	"lotse/internal/app"
+	"lotse/internal/auth"
+	"lotse/internal/sealed"
+	"lotse/internal/store"
+)
+
+// Deps are what the routes are made of.
+type Deps struct {
+	Gateway *app.Gateway
+	Tokens  *auth.Tokens
+	DB      *store.DB
+	Vault   *sealed.Vault
+	// Tenant is whose first administrator is made by setting up.
+	Tenant string
+	// PublicURL is how others reach this installation: scheme://host[:port].
+	PublicURL string
+	// Version is that of Lotse.
+	Version string
+	// MaxUpload bounds one upload in bytes; 0: not at all.
+	MaxUpload int64
+}
+
+// routes are the handlers of all routes.
+type routes struct{ Deps }
+
+// Mount registers all routes.
+func Mount(s *api.Server, d Deps) {
+	r := &routes{d}
+	r.setup(s)
+	r.self(s)
+	r.imports(s)
+	r.actions(s)
+	r.decision(s)
+	r.events(s)
+	r.inspection(s)
+	r.uploads(s)
+	r.receipts(s)
+	r.audit(s)
+	r.destinations(s)
+	r.settings(s)
+	r.clock(s)
+	r.tokens(s)
+	r.linkExchange(s)
+}
+
+// Groups of routes, as the page of the API shows them.
+const (
+	tagImports      = "Imports"
+	tagUploads      = "Uploads"
+	tagDestinations = "Destinations"
+	tagProof        = "Proof"
+	tagSettings     = "Settings"
+	tagAccess       = "Access"
+)
+
+// who is on whose behalf a request is served.
+func who(ctx context.Context) app.Who {
+	actor, _ := access.From(ctx)
+	return app.Who{Tenant: actor.Tenant, Actor: actor.ID}
+}
+
+// ImportPath names the import of a request.
+type ImportPath struct {
+	Import string `path:"import" doc:"Id of the import." example:"0198c0de-0000-7000-8000-000000000000"`
+}
