@@ -51,7 +51,9 @@ func (g *Gateway) Cancel(ctx context.Context, who Who, id string, version int64)
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
 		im.RetryAt = zeroTime
 		im.Question, im.Secrets = nil, nil
-		s.purgeSoon(tx, im)
+		if err := s.purgeSoon(tx, im); err != nil {
+			return err
+		}
 		if err := s.move(tx, im, importer.EventCancelled, nil); err != nil {
 			return err
 		}
@@ -65,7 +67,9 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 		return &InvalidError{"reason", "missing"}
 	}
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
-		s.purgeSoon(tx, im)
+		if err := s.purgeSoon(tx, im); err != nil {
+			return err
+		}
 		return s.move(tx, im, importer.EventRejected, nil)
 	})
 }
@@ -177,10 +181,15 @@ func (s *scope) fetched(tx *store.Tx, im *store.Import) error {
 }
 
 // purgeSoon lets an import that nobody wants end before its time.
-func (s *scope) purgeSoon(tx *store.Tx, im *store.Import) {
-	if soon := tx.Now().Add(s.opts.GraceRejected); soon.Before(im.Purge) {
+func (s *scope) purgeSoon(tx *store.Tx, im *store.Import) error {
+	limits, err := s.keeping(tx)
+	if err != nil {
+		return err
+	}
+	if soon := tx.Now().Add(limits.graceRejected); soon.Before(im.Purge) {
 		im.Purge = soon
 	}
+	return nil
 }
 
 // stopDeliveries ends all deliveries that have not ended.

@@ -152,8 +152,12 @@ func (s *scope) begin(ctx context.Context, kind string) (*store.Import, error) {
 
 // insert writes the row of a new import.
 func (s *scope) insert(tx *store.Tx, im *store.Import) error {
+	limits, err := s.keeping(tx)
+	if err != nil {
+		return err
+	}
 	im.Created = tx.Now()
-	im.Expires = im.Created.Add(s.opts.Retention)
+	im.Expires = im.Created.Add(limits.retention)
 	im.Purge = im.Expires
 	if err := tx.InsertImport(im); err != nil {
 		return err

@@ -126,7 +126,11 @@ func (in *Intake) open(ctx context.Context, s *scope, key string) (string, error
 	}
 	im.IntakeKey, im.Priority = key, PriorityBatch
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
-		im.Quiet = tx.Now().Add(s.opts.Quiet)
+		limits, err := s.keeping(tx)
+		if err != nil {
+			return err
+		}
+		im.Quiet = tx.Now().Add(limits.quiet)
 		return s.insert(tx, im)
 	})
 	if errors.Is(err, store.ErrConflict) { // another was faster
@@ -194,6 +198,10 @@ func (in *Intake) add(s *scope, tx *store.Tx, a *arrived) error {
 	if im, err = tx.LockImport(a.imports); err != nil {
 		return err
 	}
-	im.Quiet = tx.Now().Add(s.opts.Quiet)
+	limits, err := s.keeping(tx)
+	if err != nil {
+		return err
+	}
+	im.Quiet = tx.Now().Add(limits.quiet)
 	return tx.SaveImport(im)
 }

@@ -65,7 +65,11 @@ func (s *scope) startClock(tx *store.Tx, id string) error {
 	if err != nil || im.FirstByte.IsZero() {
 		return err
 	}
-	im.Expires = im.FirstByte.Add(s.opts.Retention)
+	limits, err := s.keeping(tx)
+	if err != nil {
+		return err
+	}
+	im.Expires = im.FirstByte.Add(limits.retention)
 	im.Purge = im.Expires
 	return tx.SaveImport(im)
 }

@@ -67,7 +67,9 @@ func (g *Gateway) closeReceived(ctx context.Context) error {
 		}
 		im.Quiet = zeroTime
 		if im.FirstByte.IsZero() { // its only object broke off
-			s.purgeSoon(tx, im)
+			if err := s.purgeSoon(tx, im); err != nil {
+				return err
+			}
 			return s.move(tx, im, importer.EventCancelled, map[string]any{"reason": "empty"})
 		}
 		return s.fetched(tx, im)

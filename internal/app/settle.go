@@ -116,7 +116,11 @@ func (s *scope) settleImport(tx *store.Tx, im *store.Import) error {
 		return s.fail(tx, im, &importer.Problem{Code: importer.ProblemSomeFailed})
 	}
 	if !weak { // statuses alone prove too little to erase what was sent
-		if soon := tx.Now().Add(s.opts.Grace); soon.Before(im.Purge) {
+		limits, err := s.keeping(tx)
+		if err != nil {
+			return err
+		}
+		if soon := tx.Now().Add(limits.grace); soon.Before(im.Purge) {
 			im.Purge = soon
 		}
 	}
