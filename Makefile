@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: setup build demo test fmt-check vet lint unit fuzz bench clean
+.PHONY: setup build demo test fmt-check vet lint unit fuzz bench torture load clean
 
 GO ?= go
 
@@ -45,6 +45,14 @@ fuzz:
 
 bench: build
 	scripts/bench
+
+# The gateway killed over and over; KILLS (200) times on each kind of storage.
+torture: build
+	$(GO) run ./test/torture -kills $(or $(KILLS),200)
+
+# Fifty imports at once against one after the other.
+load: build
+	$(GO) run ./test/load
 
 clean:
 	rm -rf bin

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"lotse/dicom"
+	"lotse/internal/config"
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
 	"lotse/internal/phrase"
@@ -39,6 +40,7 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 	var problem *importer.Problem
 	var usage *usageError
 	var value *adjust.InvalidError
+	var settings *config.Error
 	switch {
 	case errors.As(err, &problem):
 		terminal.PrintProblem(w, p, problem)
@@ -51,6 +53,9 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 		return exitFailed
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(usage.Error()), p.Say("problem.usage.do", nil))
+		return exitUsage
+	case errors.As(err, &settings):
+		_, _ = fmt.Fprintln(w, settings.Error())
 		return exitUsage
 	case errors.Is(err, context.Canceled):
 		terminal.PrintProblem(w, p, &importer.Problem{Code: importer.ProblemCancelled, Err: err})

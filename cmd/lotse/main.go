@@ -25,6 +25,9 @@ type cli struct {
 	Inspect inspectCmd `cmd:"" help:"Show what an exam holds, without changing or delivering anything."`
 	Dump    dumpCmd    `cmd:"" help:"Print one DICOM file for people, or as DICOM JSON."`
 	Echo    echoCmd    `cmd:"" help:"Verify that a DICOM destination answers (C-ECHO)."`
+	Serve   serveCmd   `cmd:"" help:"Run the gateway: API, workers and the receiver of DICOM objects."`
+	Config  configCmd  `cmd:"" help:"Explain the configuration of the gateway."`
+	Migrate migrateCmd `cmd:"" help:"Look after the gateway's database."`
 	Demo    demoCmd    `cmd:"" help:"Show the whole way of an import between a demonstration portal and PACS."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

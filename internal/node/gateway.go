@@ -1,0 +1,110 @@
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+
+	"lotse/internal/app"
+	"lotse/internal/config"
+	"lotse/internal/outbound"
+	"lotse/internal/receive"
+)
+
+// gatewayOptions is what the service layer needs of the configuration.
+func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
+	c := n.Config
+	guard, err := outbound.New(outboundConfig(c.Outbound))
+	if err != nil {
+		return app.GatewayOptions{}, fmt.Errorf("outbound: %w", err)
+	}
+	options := app.GatewayOptions{
+		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
+		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
+		Transport:    func() http.RoundTripper { return guard.Transport() },
+		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
+		PublicURL:    c.PublicURL, Warn: n.warner(),
+	}
+	if o.Vary != nil {
+		o.Vary(&options)
+	}
+	return options, nil
+}
+
+func outboundConfig(c config.Outbound) outbound.Config {
+	out := outbound.Config{AllowHosts: c.AllowHosts, AllowHTTP: c.AllowHTTP, MaxBody: int64(c.MaxSize), MaxTime: c.MaxTime, MaxRedirects: c.MaxRedirects}
+	if proxy, err := url.Parse(c.Proxy.Reveal()); err == nil && c.Proxy.IsSet() {
+		out.Proxy = proxy
+	}
+	return out
+}
+
+// openIntake makes the C-STORE provider, which other archives also report to.
+func (n *Node) openIntake() error {
+	c := n.Config.DICOM
+	if c.Listen == config.Off {
+		return nil
+	}
+	secure, err := dicomTLS(c.TLS)
+	if err != nil {
+		return err
+	}
+	n.intake, err = receive.New(receive.Config{Address: c.Listen, TLS: secure}, n.Gateway.Rules(senders(c)), n.Gateway.Intake(MainTenant), n.Gateway, n.Log)
+	return err
+}
+
+// senders are the rules for those who may send.
+func senders(c config.DICOM) receive.RuleList {
+	var list receive.RuleList
+	for _, caller := range c.Callers {
+		list = append(list, receive.Rule{Name: "caller " + caller.AETitle, CallingAE: caller.AETitle, CalledAE: c.AETitle, Networks: caller.Addresses,
+			Subject: caller.ClientSubject, Objects: true, ObjectBytes: int64(caller.MaxObject), Associations: caller.MaxAssociations})
+	}
+	return list
+}
+
+// dicomTLS secures associations; nil without a certificate.
+func dicomTLS(c config.DICOMTLS) (*tls.Config, error) {
+	if c.CertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("dicom.tls: %w", err)
+	}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
+	if c.ClientCAFile == "" {
+		return secure, nil
+	}
+	pem, err := os.ReadFile(c.ClientCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("dicom.tls.client_ca_file: %w", err)
+	}
+	secure.ClientCAs = x509.NewCertPool()
+	if !secure.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("dicom.tls.client_ca_file: there is no certificate in it")
+	}
+	secure.ClientAuth = tls.RequireAndVerifyClientCert
+	return secure, nil
+}
+
+// keyringCheck tries the keyring for /readyz.
+func (n *Node) keyringCheck(ctx context.Context) error {
+	list, err := n.DB.System().Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, tenant := range list {
+		if !tenant.Destroyed.IsZero() {
+			continue
+		}
+		_, err := n.Vault.Tenant(ctx, tenant.ID)
+		return err
+	}
+	return errors.New("there is no tenant")
+}
