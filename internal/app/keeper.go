@@ -29,6 +29,7 @@ type aboutPart struct {
 	SHA256   []byte
 	Type     dlx.MediaType
 	Refused  importer.ReasonCode
+	Metadata map[string][]byte // of an upload, as the client gave it
 }
 
 // keeper keeps the parts of a fetch: every byte in segments, every row under the

@@ -48,7 +48,13 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 	if id == "" || name == "" {
 		return "", tus.BadMetadata
 	}
-	about := aboutPart{Source: "upload", Name: name, Origin: importer.Origin{Kind: importer.FromUpload}}
+	if uuid.Validate(id) != nil {
+		return "", tus.NotFound
+	}
+	about := aboutPart{Source: "upload", Name: name, Origin: importer.Origin{Kind: importer.FromUpload}, Metadata: map[string][]byte{}}
+	for key, value := range up.Metadata { // not always text
+		about.Metadata[key] = []byte(value)
+	}
 	column, err := s.seal(ctx, id, sealedPart, about)
 	if err != nil {
 		return "", uploadRefusal(err)
@@ -100,14 +106,25 @@ func (u *uploads) Info(ctx context.Context, id string) (tus.Upload, error) {
 		return tus.Upload{}, err
 	}
 	var row *store.Upload
+	var part *store.Part
 	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.Upload(id)
+		if row, err = tx.Upload(id); err == nil {
+			part, err = tx.Part(row.Import, row.Part)
+		}
 		return err
 	})
 	if err != nil {
 		return tus.Upload{}, uploadRefusal(err)
 	}
-	return tus.Upload{Length: row.Length, Offset: row.Offset}, nil
+	var about aboutPart
+	if err := s.open(ctx, row.Import, sealedPart, part.About, &about); err != nil {
+		return tus.Upload{}, uploadRefusal(err)
+	}
+	up := tus.Upload{Length: row.Length, Offset: row.Offset, Metadata: make(map[string]string, len(about.Metadata))}
+	for key, value := range about.Metadata {
+		up.Metadata[key] = string(value)
+	}
+	return up, nil
 }
 
 // Terminate ends an upload and drops what came.
