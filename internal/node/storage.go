@@ -43,7 +43,7 @@ func (n *Node) openDatabase(ctx context.Context) error {
 	if _, err := db.Migrate(ctx); err != nil {
 		return fmt.Errorf("bring the database up to date: %w", err)
 	}
-	return nil
+	return db.System().Settled(ctx) // nothing serves half a restore
 }
 
 // bucketOf is a configured bucket.
@@ -62,11 +62,7 @@ func (n *Node) openVault(ctx context.Context) error {
 	if err := n.openBlobs(ctx); err != nil {
 		return err
 	}
-	path := n.Config.MasterKey.File
-	if path == "" {
-		path = n.under("master.key")
-	}
-	master, err := keyring.CreateMasterFile(path)
+	master, err := keyring.CreateMasterFile(n.masterKeyFile())
 	if err != nil {
 		return fmt.Errorf("open the master key: %w", err)
 	}
@@ -79,6 +75,14 @@ func (n *Node) openVault(ctx context.Context) error {
 	}
 	n.Vault = sealed.New(n.Blobs, keyring.New(keys, master), sealed.Options{})
 	return nil
+}
+
+// masterKeyFile is where the master key is.
+func (n *Node) masterKeyFile() string {
+	if path := n.Config.MasterKey.File; path != "" {
+		return path
+	}
+	return n.under("master.key")
 }
 
 func (n *Node) openBlobs(ctx context.Context) (err error) {
