@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -168,5 +169,44 @@ func TestRetentionErases(t *testing.T) {
 	}
 	if n, err := w.Overdue(ctx); err != nil || n != 0 {
 		t.Errorf("%d imports are overdue: %v", n, err)
+	}
+}
+
+// TestWarnsBeforeTheEnd tells of an undelivered import twice before it is erased,
+// and tries again when the warning cannot be sent.
+func TestWarnsBeforeTheEnd(t *testing.T) {
+	clock := &shift{}
+	var sent []Warning
+	var away error
+	w := newWorld(t, t.TempDir(), clock, func(o *GatewayOptions) {
+		o.Warn = func(_ context.Context, w Warning) error {
+			if away == nil {
+				sent = append(sent, w)
+			}
+			return away
+		}
+	})
+	w.close() // the test runs the periodic step itself
+	ctx := t.Context()
+	id, err := w.Create(ctx, w.who, NewImport{Kind: KindUpload})
+	must(t, err)
+	step := func(want int) {
+		t.Helper()
+		must(t, w.warn(ctx))
+		must(t, w.warn(ctx))
+		if len(sent) != want {
+			t.Fatalf("%d warnings, want %d: %+v", len(sent), want, sent)
+		}
+	}
+	step(0)
+	clock.add(MaxRetention - 71*time.Hour)
+	away = errors.New("the mail server is away")
+	step(0)
+	away = nil
+	step(1)
+	clock.add(48 * time.Hour)
+	step(2)
+	if sent[0].Import != id || sent[1].Tenant != "main" || sent[1].State != importer.Fetching {
+		t.Errorf("warned of %+v", sent)
 	}
 }
