@@ -32,6 +32,7 @@ const (
 	metaImport = "import"
 	metaPath   = "path"
 	metaName   = "filename"
+	metaKey    = "key" // random, of the client: a creation that is sent again makes nothing new
 )
 
 // Create begins a part. The import is named in the metadata.
@@ -59,13 +60,19 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 	if err != nil {
 		return "", uploadRefusal(err)
 	}
-	upload, err := uuid.NewRandom()
+	upload, err := s.uploadID(ctx, id, up.Metadata[metaKey])
 	if err != nil {
 		return "", err
 	}
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
 		im, err := tx.LockImport(id)
 		if err != nil {
+			return err
+		}
+		switch there, err := tx.Upload(upload.String()); {
+		case err == nil && there.Length != up.Length:
+			return tus.BadMetadata // the key of another file
+		case err == nil || !errors.Is(err, store.ErrNotFound):
 			return err
 		}
 		if im.Kind != KindUpload || im.State != importer.Fetching {
@@ -84,6 +91,19 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 		return s.uploaded(ctx, tx, id)
 	})
 	return upload.String(), uploadRefusal(err)
+}
+
+// uploadID is the id of a new upload: with a key always the same, so that a client
+// whose connection broke before it had the answer finds what it began.
+func (s *scope) uploadID(ctx context.Context, id, key string) (uuid.UUID, error) {
+	if key == "" {
+		return uuid.NewRandom()
+	}
+	mac, err := s.v.MAC(ctx, "upload", id+" "+key)
+	if err != nil {
+		return uuid.UUID{}, err
+	}
+	return uuid.NewSHA1(uuid.Nil, []byte(mac)), nil
 }
 
 // uploadRefusal says what a client is told.

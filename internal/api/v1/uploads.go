@@ -61,7 +61,7 @@ func uploadOperations() []api.ByHand {
 			Problems:    []problem.Code{"upload-length-invalid", "upload-metadata-invalid", "upload-not-found", "upload-gone", "upload-too-large"}},
 			ContentType: tus.ContentType,
 			Headers: with(map[string]string{"Upload-Length": "Bytes of the whole file.", "Upload-Checksum": sum,
-				"Upload-Metadata": "`import` and its id in Base64, a comma, `path` and the relative path of the file in Base64."}),
+				"Upload-Metadata": "`import` and its id in Base64, a comma, `path` and the relative path of the file in Base64. With a `key`, a random text in Base64, the creation can be sent again and begins nothing new."}),
 			Answers: []api.Answer{{Status: "201", Description: "The upload exists.", Headers: map[string]string{"Location": "The upload.",
 				"Upload-Offset": "How many of the bytes that came along are there for good."}}}},
 		{Operation: api.Operation{ID: "describe-uploads", Method: http.MethodOptions, Path: uploadsPath, Summary: "Get what this server can do with uploads"},
