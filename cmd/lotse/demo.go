@@ -71,7 +71,7 @@ func (c *demoCmd) show(s *session, exam *synth.Demo, portal *demo.Portal, pacs *
 		return err
 	}
 	defer rec.Close()
-	if err := errors.Join(err, printReceipt(s.out, p, rec)); err != nil {
+	if err := errors.Join(err, printReceipt(s.out, p, rec.Receipt)); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(s.out)

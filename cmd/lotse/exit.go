@@ -37,6 +37,12 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if code, is := explainServer(w, p, err); is {
+		return code
+	}
+	if code, is := explainBackup(w, p, err); is {
+		return code
+	}
 	var problem *importer.Problem
 	var usage *usageError
 	var value *adjust.InvalidError

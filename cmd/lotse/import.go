@@ -10,10 +10,12 @@ import (
 	"lotse/internal/app"
 	"lotse/internal/importer"
 	"lotse/internal/importer/deliver"
+	"lotse/internal/importer/receipt"
 )
 
 type importCmd struct {
 	sourceFlags `embed:""`
+	serverFlags `embed:""`
 
 	To string `help:"Where the exam goes: dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path." placeholder:"DESTINATION"`
 
@@ -27,8 +29,8 @@ type importCmd struct {
 	OnlyPatient      string   `help:"Take only this one of several patients on the medium (foreign ID or name)." placeholder:"ID" group:"Local patient"`
 	SamePatient      bool     `help:"All patients found are the same person; I have checked it." group:"Local patient"`
 	Set              []string `help:"Set a further attribute." placeholder:"KEYWORD=VALUE" sep:"none"`
-	Institution      string   `help:"The importing house, named in Contributing Equipment." env:"LOTSE_INSTITUTION"`
-	Station          string   `help:"The importing station, named in Contributing Equipment." env:"LOTSE_STATION"`
+	Institution      string   `help:"The importing house, named in Contributing Equipment; a server has its own." env:"LOTSE_INSTITUTION"`
+	Station          string   `help:"The importing station, named in Contributing Equipment; a server has its own." env:"LOTSE_STATION"`
 
 	DryRun  bool   `help:"Stop before delivery and show what would be changed."`
 	JSON    bool   `name:"json" help:"Print the receipt as JSON on standard output."`
@@ -37,6 +39,12 @@ type importCmd struct {
 
 // Run imports.
 func (c *importCmd) Run(s *session) error {
+	if c.Server != "" {
+		return c.onServer(s)
+	}
+	if err := c.here(); err != nil {
+		return &usageError{err}
+	}
 	req, err := c.request(s)
 	if err != nil {
 		return &usageError{err}
@@ -57,11 +65,22 @@ func (c *importCmd) Run(s *session) error {
 		return err
 	}
 	defer rec.Close()
-	return errors.Join(err, file.write(rec.WriteJSON), c.show(s, rec))
+	return errors.Join(err, file.write(rec.WriteJSON), c.show(s, rec.Receipt))
+}
+
+// here refuses what only a server does.
+func (c *importCmd) here() error {
+	switch {
+	case c.TokenFile != "", c.Reason != "":
+		return errors.New("--token-file and --reason belong to --server, which is missing")
+	case !c.Wait:
+		return errors.New("--wait=false belongs to --server, which is missing")
+	}
+	return nil
 }
 
 // show prints the receipt as it was asked for.
-func (c *importCmd) show(s *session, rec *app.Receipt) error {
+func (c *importCmd) show(s *session, rec *receipt.Receipt) error {
 	if c.JSON {
 		return rec.WriteJSON(s.out)
 	}
@@ -81,12 +100,18 @@ func (c *importCmd) request(s *session) (app.ImportRequest, error) {
 		}
 		req.To = to
 	}
+	var err error
+	req.Decision, err = c.decision()
+	return req, err
+}
+
+// decision is what the flags say about the patient.
+func (c *importCmd) decision() (importer.Decision, error) {
 	set, err := assignments(c.Set)
-	req.Decision = importer.Decision{
+	return importer.Decision{
 		Patient: importer.LocalPatient{ID: c.PatientID, Issuer: c.Issuer, Name: c.PatientName,
 			BirthDate: compactDate(c.PatientBirthDate), Sex: c.PatientSex},
-		Accession: c.Accession, ForeignIssuer: c.ForeignIssuer, Institution: c.Institution, Station: c.Station, Set: set}
-	return req, err
+		Accession: c.Accession, ForeignIssuer: c.ForeignIssuer, Institution: c.Institution, Station: c.Station, Set: set}, err
 }
 
 // compactDate turns a date as people write it, 1970-01-31 or 31.01.1970, into the

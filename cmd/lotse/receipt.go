@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"lotse/internal/app"
 	"lotse/internal/importer"
 	"lotse/internal/importer/receipt"
 	"lotse/internal/phrase"
@@ -19,7 +18,7 @@ const maxShown = 20
 
 // printReceipt shows the receipt in words: totals, what was changed, and every
 // item that was not simply delivered.
-func printReceipt(w io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
+func printReceipt(w io.Writer, p *phrase.Phrases, rec *receipt.Receipt) error {
 	out := bufio.NewWriter(w)
 	t := rec.Totals
 	line := func(key string, value any) {
@@ -97,7 +96,7 @@ func (n *notes) addFinding(f importer.Finding) {
 }
 
 // printItems lists changes once, then what needs a look.
-func printItems(out io.Writer, p *phrase.Phrases, rec *app.Receipt) error {
+func printItems(out io.Writer, p *phrase.Phrases, rec *receipt.Receipt) error {
 	n := notes{count: map[heading]int{}, paths: map[heading][]string{}, findings: slices.Clone(rec.Findings)}
 	if err := rec.Items(n.add); err != nil {
 		return err
