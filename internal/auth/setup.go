@@ -22,7 +22,7 @@ const triesAMinute = 5
 // ErrUsed: the one-time secret is not, or no longer, good for anything.
 var ErrUsed = errors.New("this link has been used, or another one has replaced it")
 
-// ThrottledError: it was tried too often; again after a time.
+// ThrottledError says that it was tried too often, and when to try again.
 type ThrottledError struct{ After time.Duration }
 
 func (e *ThrottledError) Error() string { return "tried too often" }

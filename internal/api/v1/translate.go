@@ -37,7 +37,7 @@ func invalid(err error) *problem.Problem {
 		return problem.New(problem.Invalid, "").With(problem.Field{Location: "body." + field.Field, Message: field.Code})
 	case errors.As(err, &value):
 		message := string(value.Rule)
-		if value.Limit > 0 {
+		if value.Rule == adjust.RuleLength {
 			message += " " + strconv.Itoa(value.Limit)
 		}
 		return problem.New(problem.Invalid, "").With(problem.Field{Location: "body." + place(value.Keyword), Message: message})
