@@ -28,6 +28,11 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the gateway: API, workers and the receiver of DICOM objects."`
 	Config  configCmd  `cmd:"" help:"Explain the configuration of the gateway."`
 	Migrate migrateCmd `cmd:"" help:"Look after the gateway's database."`
+	Backup  backupCmd  `cmd:"" help:"Copy the installation into a folder while it runs."`
+	Restore restoreCmd `cmd:"" help:"Put a backup into an empty installation."`
+	Keys    keysCmd    `cmd:"" help:"Look after the keys of the imports."`
+	Tenant  tenantCmd  `cmd:"" help:"Look after organisations whose data is walled off from all others."`
+	Clock   clockCmd   `cmd:"" help:"Look after the clock that decides when imports are erased."`
 	Demo    demoCmd    `cmd:"" help:"Show the whole way of an import between a demonstration portal and PACS."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -107,6 +107,7 @@ func TestEveryCodeHasItsPhrases(t *testing.T) {
 		{importer + "/deliver", "FailureCode", "failure.", []string{"", ".do"}},
 		{importer + "/adjust", "Rule", "invalid.", []string{""}},
 		{"dlx", "QuestionType", "question.", []string{""}},
+		{"internal/backup", "Code", "admin.refused.", []string{"", ".do"}},
 	} {
 		for _, value := range constants(t, c.folder, c.typeName) {
 			for _, suffix := range c.suffixes {
@@ -123,7 +124,7 @@ func TestEveryCodeHasItsPhrases(t *testing.T) {
 
 // Whatever looks like a key in the product's sources is one.
 func TestEveryKeyInTheSourcesExists(t *testing.T) {
-	key := regexp.MustCompile(`^(reason|finding|problem|failure|fate|severity|kind|origin|presence|question|phase|duration|count|word|receipt|inspect|demo|echo|terminal)(\.[A-Za-z0-9_-]+)+$`)
+	key := regexp.MustCompile(`^(reason|finding|problem|failure|fate|severity|kind|origin|presence|question|phase|duration|count|word|receipt|inspect|demo|echo|terminal|admin)(\.[A-Za-z0-9_-]+)+$`)
 	fileName := regexp.MustCompile(`\.(json|html|pdf|txt|go|zip|tmp|log|conf)$`)
 	phrases, seen := For("en"), 0
 	for _, root := range []string{"internal", "cmd"} {
