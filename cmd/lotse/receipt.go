@@ -25,7 +25,11 @@ func printReceipt(w io.Writer, p *phrase.Phrases, rec *receipt.Receipt) error {
 		_, _ = fmt.Fprintf(out, "  %-26s %v\n", p.Say(key, nil), value)
 	}
 	_, _ = fmt.Fprintln(out, p.Say("receipt.title", nil))
-	line("receipt.source", terminal.Clean(rec.Source.Label))
+	source := terminal.Clean(rec.Source.Label)
+	if source == "" { // an upload has no name
+		source = p.Say("origin."+string(rec.Source.Kind), nil)
+	}
+	line("receipt.source", source)
 	if rec.Destination != "" {
 		line("receipt.destination", terminal.Clean(rec.Destination))
 	}

@@ -128,3 +128,16 @@ func interrupt(t *testing.T, c *command) {
 		t.Fatal(err)
 	}
 }
+
+// TestServerDestinationAway: the person reads why it takes time, and it ends well.
+func TestServerDestinationAway(t *testing.T) {
+	s := startServer(t, nil)
+	scp := peer.StoreSCP(t, "+xa", "+B")
+	away := badLine(t, "127.0.0.1:1", 0, 0)
+	s.destination("PACS", "dicom://SINK@"+away.Addr().String())
+	c := s.background(s.url(), args(onServer, "import", samples.File(t, "dlx-demo/patcd.zip"), "--to", "PACS")...)
+	peer.Await(t, patience, "the command to say why it waits", func() bool { return strings.Contains(c.errs.String(), "Next attempt at") })
+	away.lead(scp.Addr())
+	c.wait().want(t, 0)
+	checkDelivered(t, scp.Files(t))
+}

@@ -247,11 +247,11 @@ func (c *command) wait() run {
 // line is a bad line to an address: slow, and cut now and then.
 type line struct {
 	net.Listener
-	to    string
 	rate  int // bytes per second upstream, 0: as fast as it goes
 	every int // cut after so many bytes upstream, 0: never
 
 	mu   sync.Mutex
+	to   string
 	cuts int
 	sent int
 }
@@ -279,7 +279,10 @@ func badLine(t *testing.T, to string, rate, every int) *line {
 // pass connects two ends until one of them goes, or the line is cut.
 func (l *line) pass(near net.Conn) {
 	defer near.Close()
-	far, err := net.Dial("tcp", l.to)
+	l.mu.Lock()
+	to := l.to
+	l.mu.Unlock()
+	far, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
@@ -315,6 +318,13 @@ func (l *line) allowed(n int) bool {
 		return false
 	}
 	return true
+}
+
+// lead changes where the line goes.
+func (l *line) lead(to string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to = to
 }
 
 func (l *line) count() int {
