@@ -2,12 +2,17 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"lotse/dlx"
 	"lotse/internal/importer"
+	"lotse/internal/sealed"
 	"lotse/internal/store"
 )
 
@@ -39,7 +44,16 @@ type NewImport struct {
 	Files int
 	// Priority is PriorityPerson or PriorityBatch.
 	Priority int
+	// Once names this creation: asked for again by the same actor within a day, it
+	// begins nothing new. Empty: it may be asked for as often as one likes.
+	Once string
 }
+
+// onceFor is how long a creation that is asked for again is the same.
+const onceFor = 25 * time.Hour
+
+// errOld: what the creation once began is not what is asked for now.
+var errOld = errors.New("it was begun long ago")
 
 // Answers are what a person knows. They are secrets: sealed, used, and erased when
 // the fetch has ended.
@@ -77,7 +91,16 @@ func (g *Gateway) Create(ctx context.Context, who Who, n NewImport) (string, err
 	if err != nil {
 		return "", err
 	}
-	im, err := s.begin(ctx, n.Kind)
+	id, err := s.create(ctx, n)
+	if n.Once != "" && (errors.Is(err, errOld) || errors.Is(err, sealed.ErrErased)) {
+		n.Once = ""
+		id, err = s.create(ctx, n)
+	}
+	return id, err
+}
+
+func (s *scope) create(ctx context.Context, n NewImport) (string, error) {
+	im, err := s.begin(ctx, n.Kind, n.Once)
 	if err != nil {
 		return "", err
 	}
@@ -89,7 +112,11 @@ func (g *Gateway) Create(ctx context.Context, who Who, n NewImport) (string, err
 		return "", err
 	}
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
-		if err := s.insert(tx, im); err != nil || n.Kind != KindLink {
+		err := s.insert(tx, im)
+		switch {
+		case n.Once != "" && errors.Is(err, store.ErrConflict):
+			return s.begun(tx, im.ID)
+		case err != nil || n.Kind != KindLink:
 			return err
 		}
 		return s.enqueue(tx, jobFetch, im)
@@ -140,10 +167,35 @@ func (a *Answers) check() error {
 	return nil
 }
 
+// begun makes sure that a creation that was asked for before is still the same.
+func (s *scope) begun(tx *store.Tx, id string) error {
+	im, err := tx.Import(id)
+	if err == nil && im.Created.Before(tx.Now().Add(-onceFor)) {
+		err = errOld
+	}
+	return err
+}
+
+// importID is the id of a new import, with once always the same.
+func (s *scope) importID(ctx context.Context, once string) (string, error) {
+	if once == "" {
+		return store.NewID(), nil
+	}
+	mac, err := s.v.MAC(ctx, "import", s.who.Actor+" "+once)
+	if err != nil {
+		return "", err
+	}
+	return uuid.NewSHA1(uuid.Nil, []byte(mac)).String(), nil
+}
+
 // begin makes the key of a new import. Should the import itself not come to be, the
 // key is collected: nothing was ever sealed with it that anyone was promised.
-func (s *scope) begin(ctx context.Context, kind string) (*store.Import, error) {
-	im := &store.Import{ID: store.NewID(), Kind: kind, State: importer.Fetching, CreatedBy: s.who.Actor, Priority: PriorityPerson}
+func (s *scope) begin(ctx context.Context, kind, once string) (*store.Import, error) {
+	id, err := s.importID(ctx, once)
+	if err != nil {
+		return nil, fmt.Errorf("begin an import: %w", err)
+	}
+	im := &store.Import{ID: id, Kind: kind, State: importer.Fetching, CreatedBy: s.who.Actor, Priority: PriorityPerson}
 	if err := s.v.CreateImport(ctx, im.ID); err != nil {
 		return nil, fmt.Errorf("begin an import: %w", err)
 	}

@@ -120,7 +120,7 @@ func (in *Intake) open(ctx context.Context, s *scope, key string) (string, error
 	if !errors.Is(err, store.ErrNotFound) {
 		return id, err
 	}
-	im, err := s.begin(ctx, KindDICOM)
+	im, err := s.begin(ctx, KindDICOM, "")
 	if err != nil {
 		return "", err
 	}

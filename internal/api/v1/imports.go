@@ -2,12 +2,14 @@ package v1
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"lotse/internal/api"
+	"lotse/internal/api/idempotency"
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
@@ -91,7 +93,7 @@ func (r *routes) createImport(ctx context.Context, in *createImportIn) (*createI
 		priority = app.PriorityBatch
 	}
 	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, Link: n.Link, Known: n.Known.known(), Select: n.Select,
-		Files: n.Files, Priority: priority})
+		Files: n.Files, Priority: priority, Once: once(ctx)})
 	if err != nil {
 		return nil, ofKnown(err)
 	}
@@ -100,6 +102,16 @@ func (r *routes) createImport(ctx context.Context, in *createImportIn) (*createI
 		return nil, err
 	}
 	return &createImportOut{api.Base + "/imports/" + id, v.ETag, v.Body}, nil
+}
+
+// once names a creation that has an idempotency key: should its answer not be kept, it
+// begins nothing new when it is asked for again.
+func once(ctx context.Context) string {
+	attempt, ok := idempotency.From(ctx)
+	if !ok {
+		return ""
+	}
+	return hex.EncodeToString(attempt.Hash[:]) + " " + attempt.Key
 }
 
 // ofKnown says of an invalid answer that it is one of those known already.

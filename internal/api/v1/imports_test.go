@@ -269,6 +269,17 @@ func TestIdempotency(t *testing.T) {
 		if len(all.Imports) != 2 {
 			t.Errorf("%d imports instead of 2", len(all.Imports))
 		}
+		if _, err := w.db.System().DropIdempotent(t.Context(), time.Now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		var s app.Snapshot // the answer was never kept: what it began is found all the same
+		if again = ask(w.integrator, map[string]any{"kind": "upload"}); again.header.Get(idempotency.ReplayedHeader) != "" {
+			t.Errorf("it was kept: %v", again.header)
+		}
+		w.into(again, http.StatusCreated, &s)
+		if !strings.HasSuffix(first.header.Get("Location"), s.ID) {
+			t.Errorf("%s was begun besides %s", s.ID, first.header.Get("Location"))
+		}
 	})
 }
 

@@ -257,7 +257,7 @@ func (w *world) problem(a answer, status int, code string, fields ...string) {
 // demo is the demonstration exam.
 func (w *world) demo() *synth.Demo {
 	w.Helper()
-	d, err := synth.DemoExam(1)
+	d, err := exam()
 	w.must(err)
 	return d
 }
@@ -333,3 +333,6 @@ func (w *world) reviewed(token string) *app.Snapshot {
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// exam makes the demonstration exam once.
+var exam = sync.OnceValues(func() (*synth.Demo, error) { return synth.DemoExam(1) })
