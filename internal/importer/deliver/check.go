@@ -3,8 +3,10 @@ package deliver
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"lotse/dicom"
@@ -50,15 +52,26 @@ func outcome(name string, err error) Check {
 	return c
 }
 
+// checkFolder tries to write into a folder, or where it would be made, and leaves
+// nothing behind.
 func checkFolder(path string) Check {
-	if err := os.MkdirAll(path, 0o750); err != nil {
-		return outcome("folder", bare(err))
+	for dir := filepath.Clean(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			continue
+		}
+		if err == nil && !info.IsDir() {
+			err = errors.New("not a folder")
+		}
+		if err != nil {
+			return outcome("folder", bare(err))
+		}
+		f, err := os.CreateTemp(dir, ".lotse-*")
+		if err != nil {
+			return outcome("folder", bare(err))
+		}
+		return outcome("folder", errors.Join(f.Close(), os.Remove(f.Name())))
 	}
-	f, err := os.CreateTemp(path, ".lotse-*")
-	if err != nil {
-		return outcome("folder", bare(err))
-	}
-	return outcome("folder", errors.Join(f.Close(), os.Remove(f.Name())))
 }
 
 // bare takes the path out of an error of the file system.
