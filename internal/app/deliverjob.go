@@ -25,6 +25,9 @@ func (g *Gateway) deliverJob(ctx context.Context, run *queue.Run) error {
 	if d == nil || err != nil {
 		return err
 	}
+	if d.State == importer.DeliverySent { // another worker was lost before its receipt
+		return s.deliverySent(ctx, run, d.ID)
+	}
 	w, err := s.openWork(ctx, d.Import)
 	if err != nil {
 		return s.deliveryStopped(ctx, run, d, err)
@@ -77,6 +80,8 @@ func (s *scope) startDelivery(ctx context.Context, run *queue.Run) (*store.Deliv
 				return err
 			}
 			return s.audit(tx, d.Import, "delivery.resumed", d.State, d.State, map[string]any{"delivery": d.ID, "start": d.Starts})
+		case importer.DeliverySent:
+			return nil
 		}
 		d = nil
 		return run.Complete(tx)

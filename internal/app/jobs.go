@@ -197,7 +197,8 @@ func (s *scope) eachJob(tx *store.Tx, im *store.Import, f func(store.JobStatus) 
 const recallPause = time.Second
 
 // stillSending reports whether a worker may still send for a delivery of the same
-// import that was stopped: it ends only with the lease of its job.
+// import that was stopped: it ends only with the lease of its job. Whereto does not
+// matter: two destinations may be one archive.
 func (s *scope) stillSending(tx *store.Tx, d *store.Delivery) (bool, error) {
 	busy := false
 	list, err := tx.DeliveriesOf(d.Import)
@@ -205,7 +206,7 @@ func (s *scope) stillSending(tx *store.Tx, d *store.Delivery) (bool, error) {
 		return false, err
 	}
 	for _, other := range list {
-		if other.State != importer.DeliveryCancelled || other.Destination != d.Destination {
+		if other.State != importer.DeliveryCancelled {
 			continue
 		}
 		jobs, err := tx.Jobs(other.ID)

@@ -30,6 +30,9 @@ func (s *scope) openWork(ctx context.Context, id string) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
+	if im.State != importer.Delivering || im.Decision == nil { // recalled meanwhile
+		return nil, &importer.ImpossibleError{State: string(im.State), Event: "deliver"}
+	}
 	w := &work{im: im, decided: &decided{}}
 	if err := s.open(ctx, id, sealedDecision, im.Decision, w.decided); err != nil {
 		return nil, err
