@@ -49,8 +49,8 @@ func (g *Gateway) change(ctx context.Context, who Who, id string, version int64,
 // Cancel stops an import where it stands; what runs for it is told to stop.
 func (g *Gateway) Cancel(ctx context.Context, who Who, id string, version int64) error {
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
-		im.RetryAt = zeroTime
-		im.Question, im.Secrets = nil, nil
+		forgetFetch(im)
+		im.RetryAt, im.Quiet = zeroTime, zeroTime
 		if err := s.purgeSoon(tx, im); err != nil {
 			return err
 		}
@@ -67,6 +67,7 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 		return &InvalidError{"reason", "missing"}
 	}
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		forgetFetch(im)
 		if err := s.purgeSoon(tx, im); err != nil {
 			return err
 		}
@@ -78,8 +79,8 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 // the outcomes of the delivery say what that is.
 func (g *Gateway) Recall(ctx context.Context, who Who, id string, version int64) error {
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
-		im.Problem, im.ProblemHost, im.RetryAt = "", "", zeroTime
-		if err := s.stopDeliveries(tx, im); err != nil {
+		im.Problem, im.ProblemHost, im.RetryAt, im.Decision = "", "", zeroTime, nil
+		if err := s.dropDeliveries(tx, im, arrivedOrCancelled); err != nil {
 			return err
 		}
 		if err := s.cancelJobs(tx, im); err != nil {
@@ -110,7 +111,7 @@ func (g *Gateway) Retry(ctx context.Context, who Who, id string, version int64) 
 				return err
 			}
 			return s.redeliver(tx, im)
-		case im.Kind == KindLink && im.Secrets == nil && im.Parts == 0:
+		case halfFetched(im):
 			return &importer.ImpossibleError{State: string(im.State), Event: "retry"}
 		case im.Secrets != nil && im.Kind == KindLink:
 			return errors.Join(s.move(tx, im, importer.EventRefetch, nil), s.enqueue(tx, jobFetch, im))
@@ -129,7 +130,7 @@ func (g *Gateway) Delete(ctx context.Context, who Who, id string, version int64)
 		if im.State == importer.Delivering {
 			return &importer.ImpossibleError{State: string(im.State), Event: "delete"}
 		}
-		im.Purge = tx.Now()
+		im.Purge, im.Quiet = tx.Now(), zeroTime
 		if err := tx.SaveImport(im); err != nil {
 			return err
 		}
@@ -146,28 +147,54 @@ func (g *Gateway) Complete(ctx context.Context, who Who, id string, version int6
 		if im.Kind != KindUpload || im.State != importer.Fetching {
 			return &importer.ImpossibleError{State: string(im.State), Event: "complete"}
 		}
-		parts, err := tx.Parts(im.ID, rolePart)
+		uploads, err := tx.UploadsOf(im.ID)
 		if err != nil {
 			return err
 		}
-		for _, p := range parts {
-			if !p.Complete {
+		for _, u := range uploads {
+			if !u.Complete {
 				return &InvalidError{"uploads", "unfinished"}
 			}
 		}
-		if len(parts) == 0 {
+		if len(uploads) == 0 {
 			return &InvalidError{"uploads", "missing"}
 		}
 		return s.fetched(tx, im)
 	})
 }
 
-// Extend lets more be uploaded to an import that waits for review.
+// Extend lets more be uploaded to an import that waits for review, however many
+// files it was announced with: it goes on with Complete.
 func (g *Gateway) Extend(ctx context.Context, who Who, id string, version int64) error {
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
-		im.Kind = KindUpload
+		if err := s.announce(tx, im, 0); err != nil {
+			return err
+		}
+		im.Kind, im.Decision = KindUpload, nil
 		return s.move(tx, im, importer.EventExtended, nil)
 	})
+}
+
+// announce notes how many files an import will have.
+func (s *scope) announce(tx *store.Tx, im *store.Import, files int) error {
+	var asked request
+	err := s.open(tx.Context(), im.ID, sealedRequest, im.Request, &asked)
+	if err != nil {
+		return err
+	}
+	asked.Files = files
+	im.Request, err = s.seal(tx.Context(), im.ID, sealedRequest, asked)
+	return err
+}
+
+// forgetFetch erases what only the fetch needs: the link, answers, the session with
+// the portal, and what was asked.
+func forgetFetch(im *store.Import) { im.Secrets, im.Question, im.Fetched = nil, nil, nil }
+
+// halfFetched reports an import whose fetch ended for good before everything had
+// come: what came is not the exam, and nothing says what is missing.
+func halfFetched(im *store.Import) bool {
+	return im.Kind == KindLink && im.Secrets == nil && im.Fetched == nil
 }
 
 // fetched ends the coming in: secrets go, the inspection follows.
@@ -194,13 +221,18 @@ func (s *scope) purgeSoon(tx *store.Tx, im *store.Import) error {
 
 // stopDeliveries ends all deliveries that have not ended.
 func (s *scope) stopDeliveries(tx *store.Tx, im *store.Import) error {
+	return s.dropDeliveries(tx, im, importer.DeliveryState.Ended)
+}
+
+// dropDeliveries ends all deliveries but those in states that stay.
+func (s *scope) dropDeliveries(tx *store.Tx, im *store.Import, stays func(importer.DeliveryState) bool) error {
 	list, err := tx.DeliveriesOf(im.ID)
 	if err != nil {
 		return err
 	}
 	for i := range list {
 		d := &list[i]
-		if d.State == importer.DeliveryVerified || d.State == importer.DeliveryCancelled {
+		if stays(d.State) {
 			continue
 		}
 		if err := s.moveDelivery(tx, d, importer.DeliveryStopped, nil); err != nil {
@@ -208,6 +240,12 @@ func (s *scope) stopDeliveries(tx *store.Tx, im *store.Import) error {
 		}
 	}
 	return nil
+}
+
+// arrivedOrCancelled are the deliveries that a recalled decision leaves as they are:
+// what fell short is not of the next one.
+func arrivedOrCancelled(d importer.DeliveryState) bool {
+	return d == importer.DeliveryVerified || d == importer.DeliveryCancelled
 }
 
 // redeliver starts again what fell short; what arrived is not sent again.

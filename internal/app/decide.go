@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"lotse/internal/importer"
@@ -51,12 +52,16 @@ func (g *Gateway) Decide(ctx context.Context, who Who, id string, version int64,
 	if len(n.Destinations) == 0 {
 		return &InvalidError{"destinations", "missing"}
 	}
+	n.Destinations = slices.Compact(slices.Sorted(slices.Values(n.Destinations)))
 	im, err := s.read(ctx, id)
 	if err != nil {
 		return err
 	}
 	if _, err := im.State.Next(importer.EventDecided); err != nil {
 		return err
+	}
+	if version == 0 {
+		version = im.Version // what is checked below is of this version
 	}
 	d, err := s.decide(ctx, im, n)
 	if err != nil {

@@ -125,7 +125,7 @@ func (s *scope) later(ctx context.Context, run *queue.Run, id string, p *importe
 // fail ends an import until a person tries again.
 func (s *scope) fail(tx *store.Tx, im *store.Import, p *importer.Problem) error {
 	if im.State == importer.Fetching && !p.Temporary() && p.Code != importer.ProblemInternal {
-		im.Secrets = nil // trying again is of no use: the fetch has ended
+		forgetFetch(im) // trying again is of no use: the fetch has ended
 	}
 	im.Problem, im.ProblemHost, im.RetryAt = p.Code, p.Host, zeroTime
 	return s.move(tx, im, importer.EventFailed, map[string]any{"problem": p.Code})

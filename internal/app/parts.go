@@ -69,8 +69,11 @@ func (s *scope) startClock(tx *store.Tx, id string) error {
 	if err != nil {
 		return err
 	}
+	whole := im.Purge.Equal(im.Expires) // nobody asked for an earlier end
 	im.Expires = im.FirstByte.Add(limits.retention)
-	im.Purge = im.Expires
+	if whole {
+		im.Purge = im.Expires
+	}
 	return tx.SaveImport(im)
 }
 
@@ -133,8 +136,12 @@ func (s *scope) beginDerived(ctx context.Context, fence func(*store.Tx) error, i
 		if err := fence(tx); err != nil {
 			return err
 		}
-		if _, err := tx.LockImport(id); err != nil {
+		im, err := tx.LockImport(id)
+		if err != nil {
 			return err
+		}
+		if im.State.Ended() {
+			return &importer.ImpossibleError{State: string(im.State), Event: "add"}
 		}
 		row, err := tx.PartByKey(id, key)
 		if errors.Is(err, store.ErrNotFound) {
@@ -233,6 +240,7 @@ func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, err
 type inspected struct {
 	Origin     importer.Origin
 	Inspection *importer.Inspection
+	Paths      map[int32]string // of documents and of what is left out
 }
 
 // Keys of derived parts: the inspection, what a person sees of it, and with

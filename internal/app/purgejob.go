@@ -29,7 +29,7 @@ func (g *Gateway) purgeJob(ctx context.Context, run *queue.Run) error {
 		return err
 	}
 	return s.finish(ctx, run, id, func(tx *store.Tx, im *store.Import) error {
-		if err := tx.PurgeImport(id); err != nil {
+		if err := errors.Join(s.stopAll(tx, im), tx.PurgeImport(id)); err != nil { // what began meanwhile
 			return err
 		}
 		im.Request, im.Secrets, im.Question, im.Fetched, im.Decision = nil, nil, nil, nil, nil
@@ -56,9 +56,18 @@ func (s *scope) purgeDue(ctx context.Context, run *queue.Run, id string) (bool, 
 		if !due {
 			return run.Complete(tx)
 		}
-		return errors.Join(s.stopDeliveries(tx, im), s.cancelJobs(tx, im))
+		if err := s.stopAll(tx, im); err != nil || im.Quiet.IsZero() {
+			return err
+		}
+		im.Quiet = zeroTime // what is received from now on is not erased with it
+		return tx.SaveImport(im)
 	})
 	return due, err
+}
+
+// stopAll ends what is done for an import.
+func (s *scope) stopAll(tx *store.Tx, im *store.Import) error {
+	return errors.Join(s.stopDeliveries(tx, im), s.cancelJobs(tx, im))
 }
 
 // deleteBlobs removes all segments of an import, also those that no row names.

@@ -242,7 +242,7 @@ func next(im *store.Import) []string {
 	add("reject", importer.EventRejected)
 	add("extend", importer.EventExtended)
 	add("recall", importer.EventRecalled)
-	if im.State == importer.Broken || !im.RetryAt.IsZero() {
+	if im.State == importer.Broken && !halfFetched(im) || !im.RetryAt.IsZero() {
 		can = append(can, "retry")
 	}
 	add("cancel", importer.EventCancelled)
