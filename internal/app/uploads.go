@@ -284,6 +284,9 @@ func (l *uploading) Commit(ctx context.Context) (int64, error) {
 		}
 		return l.s.uploaded(ctx, tx, l.row.Import)
 	})
+	if errors.Is(err, store.ErrUnknown) {
+		l.cut = nil // they may have their rows: what has none is collected as garbage
+	}
 	if err != nil {
 		return l.offset, uploadRefusal(err)
 	}
