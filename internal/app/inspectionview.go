@@ -64,6 +64,7 @@ type InstanceDetail struct {
 // DocumentDetail is a file that becomes a DICOM object.
 type DocumentDetail struct {
 	Item  int32  `json:"item" doc:"Number of the file in the package."`
+	Path  string `json:"path,omitempty"`
 	Type  string `json:"type" doc:"Media type, as found in the bytes."`
 	Title string `json:"title,omitempty"`
 	Study string `json:"study_instance_uid,omitempty" doc:"The study it came with."`
@@ -72,6 +73,7 @@ type DocumentDetail struct {
 // LeftOutDetail is a file that is not delivered.
 type LeftOutDetail struct {
 	Item   int32               `json:"item" doc:"Number of the file in the package."`
+	Path   string              `json:"path,omitempty"`
 	Reason importer.ReasonCode `json:"reason"`
 	Loss   bool                `json:"loss,omitempty" doc:"It may have been an image or a document."`
 	Detail string              `json:"detail,omitempty" doc:"For technicians."`
@@ -116,14 +118,14 @@ func inspectionView(found *inspected) *InspectionView {
 		v.Patients = append(v.Patients, patient)
 	}
 	for _, d := range in.Documents {
-		document := DocumentDetail{Item: d.Item, Type: d.Type, Title: d.Title}
+		document := DocumentDetail{Item: d.Item, Path: found.Paths[d.Item], Type: d.Type, Title: d.Title}
 		if d.Study != nil {
 			document.Study = d.Study.UID
 		}
 		v.Documents = append(v.Documents, document)
 	}
 	for _, l := range in.LeftOut {
-		v.LeftOut = append(v.LeftOut, LeftOutDetail{Item: l.Item, Reason: l.Reason, Loss: l.Reason.Loss(), Detail: l.Detail})
+		v.LeftOut = append(v.LeftOut, LeftOutDetail{Item: l.Item, Path: found.Paths[l.Item], Reason: l.Reason, Loss: l.Reason.Loss(), Detail: l.Detail})
 	}
 	return v
 }
@@ -141,4 +143,16 @@ func studyDetail(st *importer.Study) StudyDetail {
 		study.Series = append(study.Series, series)
 	}
 	return study
+}
+
+// pathsOf are the paths of the files that a person wants to know by name.
+func pathsOf(pkg importer.Package, in *importer.Inspection) map[int32]string {
+	paths := make(map[int32]string, len(in.Documents)+len(in.LeftOut))
+	for _, d := range in.Documents {
+		paths[d.Item] = pkg.File(int(d.Item)).Path
+	}
+	for _, l := range in.LeftOut {
+		paths[l.Item] = pkg.File(int(l.Item)).Path
+	}
+	return paths
 }

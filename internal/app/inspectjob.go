@@ -30,7 +30,7 @@ func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
 	if err := pkg.Err(); err != nil {
 		return err // the store failed while reading: what was found is not what came
 	}
-	if err := s.keepInspection(ctx, run.Fence, im.ID, inspected{pkg.Origin(), in}); err != nil {
+	if err := s.keepInspection(ctx, run.Fence, im.ID, inspected{pkg.Origin(), in, pathsOf(pkg, in)}); err != nil {
 		return err
 	}
 	return s.finish(ctx, run, im.ID, func(tx *store.Tx, im *store.Import) error {

@@ -32,6 +32,14 @@ func TestWay(t *testing.T) {
 		if len(in.Patients) != 1 || len(in.Patients[0].Studies[0].Series[0].Instances) == 0 || in.Files == 0 {
 			t.Errorf("the inspection shows %+v", in)
 		}
+		for _, l := range in.LeftOut {
+			if l.Path == "" || l.Reason == "" {
+				t.Errorf("left out is %+v", l)
+			}
+		}
+		if len(in.LeftOut) == 0 {
+			t.Error("nothing is left out of a medium")
+		}
 		to, path := w.folder(w.admin)
 		body := map[string]any{"patient": map[string]any{"id": "4711", "issuer": "HOUSE", "name": "New^Name"}, "destinations": []string{to},
 			"accession_number": "A1", "set": map[string][]string{"StudyDescription": {"checked"}}}
