@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lotse/internal/api/problem"
@@ -181,4 +182,29 @@ func TestCancelled(t *testing.T) {
 	if !errors.As(err, &p) || p.Code != importer.ProblemCancelled {
 		t.Error(err)
 	}
+}
+
+// TestCancelledWhileCreating: what was begun is known, and a server that says nothing
+// keeps nobody.
+func TestCancelledWhileCreating(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := client(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		cancel()
+		_, _ = io.WriteString(w, `{"id":"one"}`)
+	}))
+	w := &way{Client: c, out: &Outcome{}}
+	if err := w.begin(ctx, newImport{}); err != nil || w.out.ID != "one" {
+		t.Errorf("%+v, %v", w.out, err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		later, stop := lingering(ctx, time.Second)
+		cancel()
+		begun := time.Now()
+		<-later.Done()
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("it ended after %s", took)
+		}
+		stop()
+	})
 }

@@ -76,6 +76,28 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
+// beginning is how long a creation that is under way may take when the person has
+// enough.
+const beginning = 5 * time.Second
+
+// lingering is a context that ends some time after another one.
+func lingering(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var timer *time.Timer
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		timer = time.AfterFunc(d, cancel)
+		close(done)
+	})
+	return later, func() {
+		cancel()
+		if !stop() { // it has begun
+			<-done
+			timer.Stop()
+		}
+	}
+}
+
 // over notes that the server answers.
 func (o *outage) over() {
 	o.mu.Lock()

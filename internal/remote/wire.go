@@ -65,8 +65,11 @@ type Patient struct {
 	Sex       *string `json:"sex,omitempty"`
 }
 
-// create begins an import.
+// create begins an import. Whoever ends ctx meanwhile has to know what was begun, so
+// that it ends a little later.
 func (c *Client) create(ctx context.Context, n newImport) (*app.Snapshot, error) {
+	ctx, stop := lingering(ctx, beginning)
+	defer stop()
 	r, err := jsonRequest(http.MethodPost, apiPath+"/imports", n)
 	if err != nil {
 		return nil, err
