@@ -63,7 +63,8 @@ func (x *restorer) makePlan(ctx context.Context) error {
 	p := &plan{now: x.now, imports: map[string]fate{}, ended: map[string]bool{}, dead: map[string]bool{}, missing: set(x.m.Missing), erased: set(x.m.Erased)}
 	ring := keyring.New(x.keys, x.in.Master)
 	counts := map[string]int64{}
-	err := x.seal.eachRow(ctx, x.files, x.m, func(r store.Row) error {
+	wanted := func(table string) bool { return table == "tenants" || table == "installation" || table == "imports" }
+	err := x.seal.eachRow(ctx, x.files, x.m, wanted, func(r store.Row) error {
 		counts[r.Table]++
 		p.rows++
 		f := fields{r}

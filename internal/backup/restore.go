@@ -278,6 +278,6 @@ func (x *restorer) erase(ctx context.Context) error {
 
 func (x *restorer) refill(ctx context.Context) error {
 	return x.in.DB.Refill(ctx, x.m.Schema, func(put func(store.Row) error) error {
-		return x.seal.eachRow(ctx, x.files, x.m, put)
+		return x.seal.eachRow(ctx, x.files, x.m, nil, put)
 	})
 }

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -84,15 +85,24 @@ func appendValue(line []byte, value any) ([]byte, error) {
 
 var errRow = errors.New("a row of the backup cannot be read")
 
-// readRows calls f with every row; f must not keep it.
-func readRows(r io.Reader, f func(store.Row) error) error {
-	lines := json.NewDecoder(r)
-	lines.UseNumber()
+// readRows calls f with every row; f must not keep it. Rows of tables that are not
+// wanted come without their values; a nil wanted wants all.
+func readRows(r io.Reader, wanted func(table string) bool, f func(store.Row) error) error {
+	lines := bufio.NewReaderSize(r, 256<<10)
+	var long []byte
 	var at heading
+	parse := true
 	for {
-		var line json.RawMessage
-		err := lines.Decode(&line)
-		if errors.Is(err, io.EOF) {
+		line, err := lines.ReadSlice('\n')
+		for errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long, line...)
+			line, err = lines.ReadSlice('\n')
+		}
+		if len(long) > 0 {
+			line = append(long, line...)
+			long = line[:0]
+		}
+		if errors.Is(err, io.EOF) && len(line) == 0 {
 			return nil
 		}
 		if err != nil {
@@ -103,61 +113,92 @@ func readRows(r io.Reader, f func(store.Row) error) error {
 			if err := json.Unmarshal(line, &at); err != nil || at.Table == "" {
 				return errRow
 			}
+			parse = wanted == nil || wanted(at.Table)
 			continue
 		}
-		row, err := at.row(line)
-		if err == nil {
-			err = f(row)
+		row := store.Row{Table: at.Table, Columns: at.Columns}
+		if parse {
+			if row.Values, err = parseRow(line, len(at.Columns)); err != nil {
+				return err
+			}
 		}
-		if err != nil {
+		if err := f(row); err != nil {
 			return err
 		}
 	}
 }
 
-func (h heading) row(line []byte) (store.Row, error) {
-	row := store.Row{Table: h.Table, Columns: h.Columns}
-	var values []json.RawMessage
-	if err := json.Unmarshal(line, &values); err != nil || len(values) != len(h.Columns) || len(values) == 0 {
-		return row, errRow
-	}
-	row.Values = make([]any, len(values))
-	for i, raw := range values {
-		v, err := parseValue(raw)
+// parseRow reads a line as it is written, which is stricter than JSON.
+func parseRow(line []byte, columns int) ([]any, error) {
+	values := make([]any, 0, columns)
+	rest := line
+	for separator := byte('['); len(values) < columns; separator = ',' {
+		if len(rest) == 0 || rest[0] != separator {
+			return nil, errRow
+		}
+		v, n, err := parseValue(rest[1:])
 		if err != nil {
-			return row, err
+			return nil, err
 		}
-		row.Values[i] = v
+		values, rest = append(values, v), rest[1+n:]
 	}
-	return row, nil
-}
-
-func parseValue(raw json.RawMessage) (any, error) {
-	switch raw[0] {
-	case 'n':
-		return nil, nil
-	case '"':
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err
-	case '{':
-		var v struct{ B, T []byte }
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return nil, errRow
-		}
-		if v.T != nil {
-			return string(v.T), nil
-		}
-		if v.B == nil {
-			return nil, errRow
-		}
-		return v.B, nil
-	}
-	n, err := strconv.ParseInt(string(raw), 10, 64)
-	if err != nil {
+	if columns == 0 || string(rest) != "]\n" {
 		return nil, errRow
 	}
-	return n, nil
+	return values, nil
+}
+
+// parseValue reads the value that b begins with, and tells how long it is.
+func parseValue(b []byte) (value any, n int, err error) {
+	switch {
+	case bytes.HasPrefix(b, []byte("null")):
+		return nil, 4, nil
+	case bytes.HasPrefix(b, []byte(`{"b":"`)), bytes.HasPrefix(b, []byte(`{"t":"`)):
+		end := bytes.Index(b, []byte(`"}`))
+		if end < 6 {
+			return nil, 0, errRow
+		}
+		plain, err := base64.StdEncoding.AppendDecode([]byte{}, b[6:end])
+		if err != nil {
+			return nil, 0, errRow
+		}
+		if b[2] == 't' {
+			return string(plain), end + 2, nil
+		}
+		return plain, end + 2, nil
+	case bytes.HasPrefix(b, []byte(`"`)):
+		return parseText(b)
+	}
+	for n < len(b) && (b[n] == '-' || b[n] >= '0' && b[n] <= '9') {
+		n++
+	}
+	number, err := strconv.ParseInt(string(b[:n]), 10, 64)
+	if err != nil {
+		return nil, 0, errRow
+	}
+	return number, n, nil
+}
+
+func parseText(b []byte) (text any, n int, err error) {
+	escaped := false
+	for n = 1; n < len(b) && b[n] != '"'; n++ {
+		if b[n] == '\\' {
+			escaped = true
+			n++
+		}
+	}
+	if n >= len(b) {
+		return nil, 0, errRow
+	}
+	n++
+	if !escaped {
+		return string(b[1 : n-1]), n, nil
+	}
+	var s string
+	if err := json.Unmarshal(b[:n], &s); err != nil {
+		return nil, 0, errRow
+	}
+	return s, n, nil
 }
 
 // fields reads columns of a row by their names.

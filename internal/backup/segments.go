@@ -30,8 +30,9 @@ func segmentOf(r store.Row) segment {
 	return segment{f.text("tenant_id"), f.text("import_id"), f.text("id"), sealedSize(f.number("size"))}
 }
 
-// eachRow reads the rows of a backup again. At their end it compares the digest.
-func (s sealer) eachRow(ctx context.Context, files durable.Files, m *manifest, f func(store.Row) error) error {
+// eachRow reads the rows of a backup again, the values only of tables that are wanted
+// (all when it is nil). At their end it compares the digest.
+func (s sealer) eachRow(ctx context.Context, files durable.Files, m *manifest, wanted func(string) bool, f func(store.Row) error) error {
 	file, err := files.Open(m.Tables)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (s sealer) eachRow(ctx context.Context, files durable.Files, m *manifest, f
 		return err
 	}
 	digest := sha256.New()
-	err = readRows(io.TeeReader(plain, digest), func(r store.Row) error {
+	err = readRows(io.TeeReader(plain, digest), wanted, func(r store.Row) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -54,8 +55,11 @@ func (s sealer) eachRow(ctx context.Context, files durable.Files, m *manifest, f
 	return err
 }
 
+// errPassed ends the reading of rows behind those that are of interest.
+var errPassed = errors.New("the rows of interest have been read")
+
 // eachImport calls f with the segments of each import that has some, except those
-// of tenants whose contract has ended.
+// of tenants whose contract has ended. It does not read what comes after them.
 func (s sealer) eachImport(ctx context.Context, files durable.Files, m *manifest, f func([]segment) error) error {
 	destroyed := map[string]bool{}
 	var group []segment
@@ -67,15 +71,19 @@ func (s sealer) eachImport(ctx context.Context, files durable.Files, m *manifest
 		group = group[:0]
 		return err
 	}
-	err := s.eachRow(ctx, files, m, func(r store.Row) error {
-		switch r.Table {
-		case "tenants":
+	wanted := func(table string) bool { return table == "tenants" || table == "segments" }
+	begun := false
+	err := s.eachRow(ctx, files, m, wanted, func(r store.Row) error {
+		switch {
+		case r.Table == "tenants":
 			destroyed[fields{r}.text("id")] = fields{r}.value("destroyed_at") != nil
 			return nil
-		case "segments":
-		default:
+		case r.Table != "segments" && begun:
+			return errPassed
+		case r.Table != "segments":
 			return nil
 		}
+		begun = true
 		one := segmentOf(r)
 		if destroyed[one.tenant] {
 			return nil
@@ -87,5 +95,8 @@ func (s sealer) eachImport(ctx context.Context, files durable.Files, m *manifest
 		group = append(group, one)
 		return err
 	})
-	return errors.Join(err, next())
+	if err != nil && !errors.Is(err, errPassed) {
+		return err
+	}
+	return next()
 }
