@@ -14,8 +14,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // docsPath is where the page is that shows the OpenAPI document.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 func modelType() reflect.Type   { return reflect.TypeFor[huma.ErrorModel]() }

@@ -12,9 +12,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"lotse/internal/api/access"
 	"lotse/internal/api/idempotency"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // Base is where the JSON API lives.

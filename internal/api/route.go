@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"lotse/internal/api/access"
 	"lotse/internal/api/idempotency"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // DefaultBody is how large a request may be unless its route says otherwise, in bytes.

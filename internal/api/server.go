@@ -12,9 +12,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"lotse/internal/api/access"
 	"lotse/internal/api/idempotency"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // Options are what a Server needs. Only Authorizer is necessary.

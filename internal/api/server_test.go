@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/api/idempotency"
 	"lotse/internal/api/idempotency/idempotencytest"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // gate lets "good" do everything and "weak" nothing; it remembers what it was asked.

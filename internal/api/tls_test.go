@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
+	"lotse/internal/auth/access"
 )
 
 // pair makes a self-signed certificate for 127.0.0.1 in a folder.

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // seen is what a handler learns about the client.

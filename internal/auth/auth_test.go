@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"lotse/internal/api/access"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/store"
 	"lotse/internal/store/storetest"
 )

@@ -5,7 +5,7 @@ package auth
 import (
 	"slices"
 
-	"lotse/internal/api/access"
+	"lotse/internal/auth/access"
 )
 
 // Permissions that routes ask for.

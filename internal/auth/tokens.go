@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"lotse/internal/api/access"
+	"lotse/internal/auth/access"
 	"lotse/internal/store"
 )
 

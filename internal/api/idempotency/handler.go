@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // Handler serves requests with a key through the store and others straight. route is

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/store"
 	"lotse/internal/store/storetest"
 )

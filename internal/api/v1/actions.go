@@ -5,10 +5,10 @@ import (
 	"net/http"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 )
 
 // actions are the routes of what can be done with an import.

@@ -11,9 +11,9 @@ import (
 
 	"lotse/dlx"
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/importer"
 	"lotse/internal/store"
 )

@@ -12,9 +12,9 @@ import (
 	"context"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
 )

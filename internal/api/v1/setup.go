@@ -10,8 +10,8 @@ import (
 	"net/http"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 	"lotse/internal/phrase"
 )
 

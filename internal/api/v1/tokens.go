@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 )
 
 // tokens are the routes of who gets in.

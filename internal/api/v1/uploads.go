@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/api/problem"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/tus"
 )
 

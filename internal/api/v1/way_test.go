@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"lotse/internal/api/access"
 	"lotse/internal/app"
+	"lotse/internal/auth/access"
 	"lotse/internal/importer/receipt"
 	"lotse/internal/store/storetest"
 )
