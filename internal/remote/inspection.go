@@ -41,13 +41,14 @@ func restore(v *app.InspectionView) (*importer.Inspection, importer.Package) {
 		}
 		in.Patients = append(in.Patients, patient)
 	}
-	pkg := &names{origin: v.Origin, files: v.Files, titles: map[int]string{}}
+	pkg := &names{origin: v.Origin, files: v.Files, paths: map[int]string{}}
 	for _, d := range v.Documents {
 		in.Documents = append(in.Documents, importer.Document{Item: d.Item, Type: d.Type, Title: d.Title, Study: studies[d.Study]})
-		pkg.titles[int(d.Item)] = d.Title
+		pkg.paths[int(d.Item)] = cmp.Or(d.Path, d.Title)
 	}
 	for _, l := range v.LeftOut {
 		in.LeftOut = append(in.LeftOut, importer.LeftOut{Item: l.Item, Reason: l.Reason, Detail: l.Detail})
+		pkg.paths[int(l.Item)] = l.Path
 	}
 	return in, pkg
 }
@@ -70,7 +71,7 @@ func restoreStudy(d app.StudyDetail) *importer.Study {
 type names struct {
 	origin importer.Origin
 	files  int
-	titles map[int]string
+	paths  map[int]string
 }
 
 // Origin implements importer.Package.
@@ -79,9 +80,9 @@ func (n *names) Origin() importer.Origin { return n.origin }
 // Len implements importer.Package.
 func (n *names) Len() int { return n.files }
 
-// File implements importer.Package. What has no title has its number for a name.
+// File implements importer.Package. What has no name is called by its number.
 func (n *names) File(i int) importer.File {
-	return importer.File{Path: cmp.Or(n.titles[i], "#"+strconv.Itoa(i)), Size: -1}
+	return importer.File{Path: cmp.Or(n.paths[i], "#"+strconv.Itoa(i)), Size: -1}
 }
 
 // Open implements importer.Package.

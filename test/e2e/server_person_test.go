@@ -99,8 +99,8 @@ func TestServerAsksPerson(t *testing.T) {
 	p.answers("What is the birth date?", "2.2.1970\n")
 	p.answers("Answer once more?", "\n")
 	p.answers("What is the birth date?", "1.1.1970\n")
-	p.waits("Mustermann")
-	p.waits("birth")
+	p.waits("Mustermann") // what came in, with its files by name
+	p.waits("report_mustermann.pdf")
 	p.answers("Why does the exam belong to this patient all the same?", "checked by phone\n")
 	p.waits("Import receipt")
 	p.waits("signature of the receipt is genuine")
