@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"lotse/internal/api"
-	"lotse/internal/api/access"
 	"lotse/internal/app"
+	"lotse/internal/auth/access"
 )
 
 // anybody may do anything.
