@@ -94,7 +94,7 @@ func (a *App) Import(ctx context.Context, req ImportRequest, hooks Hooks) (*Rece
 const madeUIDs = "lotse: UIDs of objects made from documents"
 
 // deliver sends what is chosen and keeps the receipt.
-func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg importer.Package, in *importer.Inspection, others []*importer.Patient) (*Receipt, error) {
+func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg importer.Package, in *importer.Inspection, others []importer.LeftOut) (*Receipt, error) {
 	exam, err := newExam(pkg, in, &req.Decision)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 	rec := &Receipt{Receipt: receipt.New(receipt.Head{Version: a.Version, DryRun: req.DryRun, Started: req.Decision.At,
 		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
 	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, say: hooks.Say, total: exam.declared(), objects: exam.Len()}
-	if err := errors.Join(b.leftOut(in.LeftOut), b.leftOut(notChosen(others)), b.unfit(exam.unfit)); err != nil {
+	if err := errors.Join(b.leftOut(in.LeftOut), b.leftOut(others), b.unfit(exam.unfit)); err != nil {
 		return nil, errors.Join(err, spool.Close())
 	}
 	if exam.Len() == 0 {

@@ -17,7 +17,7 @@ type work struct {
 	pkg     *source.Opened
 	found   *inspected
 	decided *decided
-	others  []*importer.Patient // that the decision is not about
+	others  []importer.LeftOut // what the decision is not about
 	exam    *exam
 }
 
@@ -64,7 +64,7 @@ func (w *work) asides() []receipt.Item {
 		}
 	}
 	add(w.found.Inspection.LeftOut)
-	add(notChosen(w.others))
+	add(w.others)
 	add(w.exam.unfit)
 	return out
 }
