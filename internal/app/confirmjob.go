@@ -1,9 +1,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"time"
@@ -12,16 +14,17 @@ import (
 	"lotse/dimse"
 	"lotse/dimse/commitment"
 	"lotse/internal/importer"
+	"lotse/internal/importer/deliver"
 	"lotse/internal/importer/receipt"
 	"lotse/internal/queue"
 	"lotse/internal/receive"
+	"lotse/internal/sealed"
 	"lotse/internal/store"
 )
 
 const (
 	lotSize       = 5000            // objects of one transaction
 	lotAttempts   = 3               // transactions for one lot before it counts as not confirmed
-	reportWait    = 5 * time.Second // on the association that asked
 	confirmPause  = 2 * time.Second // between looks at whether reports came elsewhere
 	proofStatuses = "statuses"      // C-STORE responses, or files that were synced
 	proofCommit   = "commitment"    // the archive committed itself (PS3.4 Annex J)
@@ -55,6 +58,9 @@ func (g *Gateway) confirmJob(ctx context.Context, run *queue.Run) error {
 	if d.State != importer.DeliverySent && d.State != importer.DeliveryVerifying {
 		return nil
 	}
+	if d.Failed > 0 { // another worker was lost before the receipt of what was denied
+		return s.settle(ctx, run, d.ID, importer.DeliveryFellShort, importer.ProblemUnconfirmed, "")
+	}
 	lots, err := s.lots(ctx, d)
 	if err != nil {
 		return err
@@ -62,12 +68,15 @@ func (g *Gateway) confirmJob(ctx context.Context, run *queue.Run) error {
 	if err := s.judge(ctx, d, lots); err != nil {
 		return err
 	}
-	var missing []string
+	missing := map[string]string{}
 	for i := range lots {
-		missing = append(missing, lots[i].missing...)
+		maps.Copy(missing, lots[i].missing)
 	}
 	switch {
 	case len(missing) > 0:
+		if err := s.deny(ctx, run, d, missing); err != nil {
+			return err
+		}
 		return s.settle(ctx, run, d.ID, importer.DeliveryFellShort, importer.ProblemUnconfirmed, "")
 	case !slices.ContainsFunc(lots, func(l lot) bool { return !l.confirmed }):
 		return s.settle(ctx, run, d.ID, importer.DeliveryConfirmed, "", proofCommit)
@@ -91,7 +100,7 @@ type lot struct {
 	attempts  int
 	open      bool
 	confirmed bool
-	missing   []string // that the archive said it does not keep
+	missing   map[string]string // SOP Instance UIDs that the archive does not keep, with its reasons
 }
 
 // hopeless reports a lot that was asked about often enough.
@@ -160,7 +169,7 @@ func (s *scope) judge(ctx context.Context, d *store.Delivery, lots []lot) error 
 	}
 	for i := range lots {
 		for _, c := range rows {
-			if c.FirstItem != lots[i].first {
+			if c.FirstItem != lots[i].first || c.Opened.Before(d.Settled) { // of an attempt before a person tried again
 				continue
 			}
 			if err := s.judgeLot(ctx, d, &lots[i], c); err != nil {
@@ -185,15 +194,51 @@ func (s *scope) judgeLot(ctx context.Context, d *store.Delivery, l *lot, c store
 		for _, u := range r.Committed {
 			kept[u] = true
 		}
-		l.missing = l.missing[:0]
+		l.missing = map[string]string{}
 		for _, ref := range l.refs {
 			if !kept[ref.SOPInstance] {
-				l.missing = append(l.missing, ref.SOPInstance)
+				l.missing[ref.SOPInstance] = cmp.Or(r.Failed[ref.SOPInstance], "not in the report")
 			}
 		}
 		l.confirmed = len(l.missing) == 0
 	}
 	return nil
+}
+
+// deny notes what the archive does not keep though it took it: the receipt says so,
+// and a person who tries again sends it again.
+func (s *scope) deny(ctx context.Context, run *queue.Run, d *store.Delivery, missing map[string]string) error {
+	var list []receipt.Item
+	var bytes int64
+	err := s.lines(ctx, d, func(it receipt.Item) error {
+		why, ok := missing[it.SOPInstance]
+		if ok && (it.Fate == importer.Delivered || it.Fate == importer.Warned) {
+			bytes += it.Bytes
+			it.Fate, it.Reason, it.Detail = importer.Failed, string(deliver.FailureRefused), "storage commitment: "+why
+			list = append(list, it)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	rows, err := s.outcomes(ctx, d.Import, list)
+	if err != nil {
+		return err
+	}
+	return s.t.Write(ctx, func(tx *store.Tx) error {
+		if err := run.Fence(tx); err != nil {
+			return err
+		}
+		d, err := tx.LockDelivery(d.ID)
+		if err != nil {
+			return err
+		}
+		denied := int64(len(list))
+		warned := max(denied-d.Delivered, 0)
+		d.Delivered, d.Warned, d.Failed, d.Bytes = d.Delivered-denied+warned, d.Warned-warned, d.Failed+denied, d.Bytes-bytes
+		return errors.Join(tx.SaveDelivery(d), tx.SaveOutcomes(d.ID, rows))
+	})
 }
 
 // askFor opens a transaction for a lot: its row first, so that a report finds it.
@@ -222,7 +267,26 @@ func (s *scope) askFor(ctx context.Context, run *queue.Run, d *store.Delivery, l
 	if err != nil {
 		return err
 	}
-	return to.AskCommitment(ctx, commitment.Request{TransactionUID: transaction, Referenced: l.refs}, reportWait, s.reported)
+	err = to.AskCommitment(ctx, commitment.Request{TransactionUID: transaction, Referenced: l.refs}, s.opts.CommitWait, hearing(transaction, s.reported))
+	if err == nil {
+		return nil
+	}
+	// It was not asked: that is no attempt, and there is no report to wait for.
+	return errors.Join(err, s.t.Write(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+		if err := run.Fence(tx); err != nil {
+			return err
+		}
+		return tx.DropCommitment(transaction)
+	}))
+}
+
+// hearing lets an association prove only who reports about the transaction that it
+// was opened for.
+func hearing(transaction string, h commitment.ReportHandler) commitment.ReportHandler {
+	return func(ctx context.Context, from commitment.Party, r commitment.Report) dimse.Status {
+		from.SameAssociation = r.TransactionUID == transaction
+		return h(ctx, from, r)
+	}
 }
 
 // lookAgain lets the job run again soon.
@@ -321,6 +385,9 @@ func (g *Gateway) takeReport(ctx context.Context, from commitment.Party, r commi
 		kept.Failed[f.SOPInstance] = f.Reason.String()
 	}
 	column, err := s.seal(ctx, d.Import, sealedReport, kept)
+	if errors.Is(err, sealed.ErrErased) { // nobody waits for it any more
+		return store.ErrNotFound
+	}
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"lotse/dicom"
@@ -35,20 +36,20 @@ func (g *Gateway) deliverJob(ctx context.Context, run *queue.Run) error {
 	defer w.Close()
 	ship, err := s.loadShipment(ctx, run, d, w)
 	if err != nil {
-		return s.deliveryStopped(ctx, run, d, err)
+		return err
 	}
 	to, err := destinationOf(d.Config)
+	if err != nil {
+		return err
+	}
+	err = ship.send(ctx, to)
 	if err == nil && w.exam.Len() == 0 {
 		err = &importer.Problem{Code: importer.ProblemNothing}
 	}
-	if err != nil {
-		return s.deliveryStopped(ctx, run, d, err)
-	}
-	err = ship.send(ctx, to)
 	if failed := w.pkg.Err(); failed != nil {
 		err = failed // the store failed while reading; see shipment.report
 	}
-	return s.deliveryStopped(ctx, run, d, err)
+	return ship.stopped(ctx, err)
 }
 
 // startDelivery takes a delivery up; nil when there is nothing to do any more.
@@ -190,13 +191,9 @@ func passing(code deliver.FailureCode) bool {
 
 // keep commits a batch of outcomes, fenced.
 func (sh *shipment) keep(ctx context.Context, lines []receipt.Item) error {
-	rows := make([]store.Outcome, len(lines))
-	for i, it := range lines {
-		line, err := sh.s.seal(ctx, sh.delivery.Import, sealedLine, it)
-		if err != nil {
-			return err
-		}
-		rows[i] = store.Outcome{Item: it.Item, Fate: it.Fate, Sent: it.Sent, Line: line}
+	rows, err := sh.s.outcomes(ctx, sh.delivery.Import, lines)
+	if err != nil {
+		return err
 	}
 	return sh.s.t.Write(ctx, func(tx *store.Tx) error {
 		if err := sh.run.Fence(tx); err != nil {
@@ -220,6 +217,19 @@ func (sh *shipment) keep(ctx context.Context, lines []receipt.Item) error {
 	})
 }
 
+// outcomes are the rows for lines of a receipt.
+func (s *scope) outcomes(ctx context.Context, id string, lines []receipt.Item) ([]store.Outcome, error) {
+	rows := make([]store.Outcome, len(lines))
+	for i, it := range lines {
+		line, err := s.seal(ctx, id, sealedLine, it)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = store.Outcome{Item: it.Item, Fate: it.Fate, Sent: it.Sent, Line: line}
+	}
+	return rows, nil
+}
+
 func count(d *store.Delivery, it receipt.Item) {
 	switch it.Fate {
 	case importer.Delivered:
@@ -231,6 +241,42 @@ func count(d *store.Delivery, it receipt.Item) {
 	case importer.Failed:
 		d.Failed++
 	}
+}
+
+// hopeless reports a problem of a delivery that only a person can help.
+func (s *scope) hopeless(run *queue.Run, p *importer.Problem) bool {
+	return !p.Temporary() || s.age(run.Job) > s.opts.Persistence
+}
+
+// stopped is deliveryStopped for a shipment: when it is given up, what was not sent
+// gets its outcome, too, so that the receipt names every item.
+func (sh *shipment) stopped(ctx context.Context, err error) error {
+	var p *importer.Problem
+	if context.Cause(ctx) == nil && errors.As(err, &p) && sh.s.hopeless(sh.run, p) {
+		if err := sh.giveUp(ctx, p); err != nil {
+			return err
+		}
+	}
+	return sh.s.deliveryStopped(ctx, sh.run, sh.delivery, err)
+}
+
+func (sh *shipment) giveUp(ctx context.Context, p *importer.Problem) error {
+	left, err := sh.s.loadShipment(ctx, sh.run, sh.delivery, sh.work)
+	if err != nil {
+		return err
+	}
+	for some := range slices.Chunk(left.todo, batchSize) {
+		lines := make([]receipt.Item, len(some))
+		for n, i := range some {
+			o := sh.work.exam.Object(i)
+			lines[n] = lineOf(deliver.Result{Object: o, Fate: importer.Failed, Status: -1, Reason: deliver.FailureOffline, Err: p},
+				sh.work.pkg.File(int(o.Item)))
+		}
+		if err := sh.keep(ctx, lines); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deliveryStopped says how a delivery goes on after sending ended with err.
@@ -245,7 +291,7 @@ func (s *scope) deliveryStopped(ctx context.Context, run *queue.Run, d *store.De
 	if !errors.As(err, &p) {
 		return err // the queue tries again
 	}
-	if s.age(run.Job) > s.opts.Persistence || !p.Temporary() && p.Code != importer.ProblemDestination {
+	if s.hopeless(run, p) {
 		return s.deliveryFellShort(ctx, run, d.ID, p)
 	}
 	wait := backoff(run.Job.Attempt)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -12,13 +11,10 @@ import (
 
 	"lotse/internal/importer"
 	"lotse/internal/queue"
-	"lotse/internal/sealed"
-	"lotse/internal/sealed/blob"
 	"lotse/internal/sealed/blob/disk"
 	"lotse/internal/sealed/keyring/file"
 	"lotse/internal/store"
 	"lotse/internal/synth"
-	"lotse/internal/tus"
 	"lotse/test/peer"
 )
 
@@ -188,13 +184,6 @@ func (w *world) small(n int) *Snapshot {
 	}
 	return w.until(id, importer.Review)
 }
-
-var (
-	_ = errors.Is
-	_ = sealed.ErrErased
-	_ blob.Store
-	_ tus.Store
-)
 
 // claimOther is claim for a job that is not another's.
 func (w *world) claimOther(kind string, _ *held) *held { return w.claim(kind) }

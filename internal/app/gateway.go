@@ -57,6 +57,8 @@ type GatewayOptions struct {
 	CommitAE string
 	// CommitPatience is how long a report is waited for; 15 min.
 	CommitPatience time.Duration
+	// CommitWait is how long a report is waited for on the association that asked; 5 s.
+	CommitWait time.Duration
 	// ScratchDir is for archives inside archives, sealed.
 	ScratchDir string
 	// Warn sends a warning that an import ends undelivered; nil: only the page says so.
@@ -83,6 +85,7 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 	or(&o.Quiet, time.Minute)
 	or(&o.Persistence, 24*time.Hour)
 	or(&o.CommitPatience, 15*time.Minute)
+	or(&o.CommitWait, 5*time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

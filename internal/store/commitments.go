@@ -86,6 +86,12 @@ func (tx *Tx) SaveCommitment(c *Commitment) error {
 		c.UID, c.State, micros(c.Answered), blob(c.Report)))
 }
 
+// DropCommitment forgets a commitment that the destination was not asked for.
+// [ErrNotFound].
+func (tx *Tx) DropCommitment(uid string) error {
+	return changedOne(tx.exec("DELETE FROM commitments WHERE tenant_id = $1 AND uid = $2", uid))
+}
+
 // FindCommitment tells whose commitment a Transaction UID is: a report says it and
 // nothing else. [ErrNotFound].
 func (s *System) FindCommitment(ctx context.Context, uid string) (tenant string, err error) {

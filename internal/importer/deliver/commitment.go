@@ -13,7 +13,8 @@ import (
 // AskCommitment asks the node to commit itself to what it took (PS3.4 Annex J) and
 // waits for its report on the same association for as long as wait. Reports go to
 // h; when none came, it comes on another association, or never. An error is an
-// *importer.Problem; one with code ProblemRejected: the node does not offer this.
+// *importer.Problem and says that the node was not asked; with code
+// ProblemNoCommitment it does not offer this.
 func (n *Node) AskCommitment(ctx context.Context, r commitment.Request, wait time.Duration, h commitment.ReportHandler) error {
 	a, err := dimse.Dial(ctx, n.addr.HostPort, n.cfg, []dimse.PresentationContext{commitment.Context(1)})
 	if err != nil {
@@ -26,7 +27,10 @@ func (n *Node) AskCommitment(ctx context.Context, r commitment.Request, wait tim
 	out, err := commitment.Ask(ctx, a, r, wait, h)
 	if err != nil {
 		a.Abort()
-		return n.problem(err)
+		if ctx.Err() != nil {
+			return n.problem(err)
+		}
+		return nil // the node may have been asked: its report shows, or none
 	}
 	_ = a.Release(ctx) // everything was said before
 	if out.Response.Status.Class() == dimse.ClassFailure {

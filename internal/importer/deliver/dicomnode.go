@@ -198,8 +198,12 @@ func (n *Node) deliverLot(ctx context.Context, objects Objects, l lot, report Re
 // problem turns an error of the association into one for people.
 func (n *Node) problem(err error) error {
 	var rejected *dimse.RejectError
-	if errors.As(err, &rejected) {
+	if errors.As(err, &rejected) && !rejected.Temporary() {
 		return &importer.Problem{Code: importer.ProblemRejected, Host: n.String(), Err: err}
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return &importer.Problem{Code: importer.ProblemCertificate, Host: n.String(), Err: err}
 	}
 	return &importer.Problem{Code: importer.ProblemDestination, Host: n.String(), Err: err}
 }
