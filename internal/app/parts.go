@@ -254,7 +254,7 @@ func keyReceipt(delivery string) string { return "receipt " + delivery }
 
 // keepInspection stores an inspection.
 func (s *scope) keepInspection(ctx context.Context, fence func(*store.Tx) error, id string, in inspected) error {
-	if err := s.deriveJSON(ctx, fence, id, keyInspection, in); err != nil {
+	if err := s.deriveJSON(ctx, fence, id, keyInspection, in.unlinked()); err != nil {
 		return err
 	}
 	return s.deriveJSON(ctx, fence, id, keySummary, patientViews(in.Inspection))
@@ -282,5 +282,38 @@ func (s *scope) derivedJSON(ctx context.Context, id, key string, value any) erro
 // inspection reads the stored inspection.
 func (s *scope) inspection(ctx context.Context, id string) (*inspected, error) {
 	in := &inspected{}
-	return in, s.derivedJSON(ctx, id, keyInspection, in)
+	if err := s.derivedJSON(ctx, id, keyInspection, in); err != nil {
+		return nil, err
+	}
+	in.link()
+	return in, nil
+}
+
+// unlinked is the inspection with documents that name their study: otherwise each
+// would hold all of it.
+func (in inspected) unlinked() inspected {
+	copied := *in.Inspection
+	copied.Documents = slices.Clone(copied.Documents)
+	for i, d := range copied.Documents {
+		if d.Study != nil {
+			copied.Documents[i].Study = &importer.Study{UID: d.Study.UID}
+		}
+	}
+	in.Inspection = &copied
+	return in
+}
+
+// link gives the documents of an inspection that was read back their studies.
+func (in *inspected) link() {
+	studies := map[string]*importer.Study{}
+	for _, p := range in.Inspection.Patients {
+		for _, st := range p.Studies {
+			studies[st.UID] = st
+		}
+	}
+	for i, d := range in.Inspection.Documents {
+		if d.Study != nil && studies[d.Study.UID] != nil {
+			in.Inspection.Documents[i].Study = studies[d.Study.UID]
+		}
+	}
 }
