@@ -86,7 +86,7 @@ func TestRecallForTwinDestination(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil)
 	s := w.small(2)
 	w.close()
-	rec, address := recorder(t)
+	rec, address := recording(t)
 	one, two := w.destinationAt(address, ""), w.destinationAt(address, "")
 	ctx := t.Context()
 	must(t, w.Decide(ctx, w.who, s.ID, s.Version, NewDecision{Patient: importer.LocalPatient{ID: text("FIRST")}, Destinations: []string{one}}))

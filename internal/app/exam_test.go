@@ -15,7 +15,7 @@ import (
 	"lotse/internal/sealed/keyring/file"
 	"lotse/internal/store"
 	"lotse/internal/synth"
-	"lotse/test/peer"
+	"lotse/test/recorder"
 )
 
 // trouble lets the database fail where a test says, once.
@@ -157,10 +157,10 @@ func madeSlices(t *testing.T, study uint64, n int) map[string][]byte {
 	return out
 }
 
-// recorder is an archive that remembers.
-func recorder(t *testing.T) (*peer.Recorder, string) {
+// recording is an archive that remembers.
+func recording(t *testing.T) (*recorder.Recorder, string) {
 	t.Helper()
-	r, err := peer.StartRecorder("RECORDER")
+	r, err := recorder.StartRecorder("RECORDER")
 	must(t, err)
 	t.Cleanup(r.Close)
 	return r, "dicom://RECORDER@" + r.Addr
