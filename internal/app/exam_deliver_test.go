@@ -115,7 +115,7 @@ func TestArchiveRejects(t *testing.T) {
 func TestSeveralDestinations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, t.TempDir(), nil, nil)
-	rec, good := recorder(t)
+	rec, good := recording(t)
 	var refuse atomic.Bool
 	var sent atomic.Int32
 	refuse.Store(true)

@@ -48,7 +48,7 @@ func TestManyInstances(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil)
 	ctx := t.Context()
 	content := manySlices(t, n, letters)
-	rec, address := recorder(t)
+	rec, address := recording(t)
 	to := w.destinationAt(address, "")
 	at := time.Now()
 	lap := func(what string) {
