@@ -142,7 +142,11 @@ func TestActions(t *testing.T) {
 		t.Fatalf("it is %s", s.State)
 	}
 	w.upload(w.integrator, s.ID, "letter.pdf", w.demo().ZIP[:1000])
-	w.until(w.integrator, s.ID, "review") // as many files as were announced are there, and more
+	if s = w.get(w.integrator, s.ID); s.State != importer.Fetching { // more may follow
+		t.Errorf("it is %s", s.State)
+	}
+	w.into(w.ask(w.integrator, "POST", at+"/complete", nil, `If-Match: "`+itoa(s.Version)+`"`), http.StatusOK, nil)
+	w.until(w.integrator, s.ID, "review")
 	w.into(w.ask(w.integrator, "POST", at+"/reject", map[string]any{"reason": "not ours"}), http.StatusOK, s)
 	if s.State != importer.Rejected || s.Purge.After(s.Expires) || s.Ended == nil {
 		t.Errorf("it is %+v", s)

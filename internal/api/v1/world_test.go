@@ -110,6 +110,11 @@ func open(t *testing.T, place storetest.Place) *world {
 		w.must(w.vault.CreateTenant(ctx, tenant))
 		w.must(w.db.System().CreateTenant(ctx, tenant, tenant))
 	}
+	w.Cleanup(func() {
+		if w.Failed() {
+			w.Log(w.log.String())
+		}
+	})
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.gate = app.NewGateway(w.db, w.vault, blobs, log, app.GatewayOptions{Version: "test", ScratchDir: w.dir, InsecureHTTP: true,
 		Transport: func() http.RoundTripper { return http.DefaultTransport }})
