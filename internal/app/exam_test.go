@@ -45,6 +45,14 @@ func (f *trouble) arm(when func(store.Point) error) {
 	f.when = when
 }
 
+// disarm ends the trouble and tells whether there was any.
+func (f *trouble) disarm() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.when = nil
+	return f.fired > 0
+}
+
 // atSQL fails the next statement that contains a text.
 func atSQL(text string) func(store.Point) error {
 	return func(p store.Point) error {
