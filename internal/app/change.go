@@ -66,8 +66,17 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 	if reason == "" {
 		return &InvalidError{"reason", "missing"}
 	}
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return err
+	}
+	column, err := s.seal(ctx, id, sealedDecision, decided{Reason: reason, By: who.Actor, Decision: importer.Decision{At: s.opts.Now().UTC()}})
+	if err != nil {
+		return err
+	}
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
 		forgetFetch(im)
+		im.Decision = column
 		if err := s.purgeSoon(tx, im); err != nil {
 			return err
 		}

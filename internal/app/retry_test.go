@@ -101,3 +101,21 @@ func TestContradictionNeedsReason(t *testing.T) {
 	}
 	w.until(s.ID, importer.Arrived)
 }
+
+// TestRejectedKeepsItsReason rejects an exam; the reason is kept as long as the import.
+func TestRejectedKeepsItsReason(t *testing.T) {
+	w := newWorld(t, t.TempDir(), nil, nil)
+	s := reviewed(t, w)
+	if err := w.Reject(t.Context(), w.who, s.ID, s.Version, ""); err == nil {
+		t.Error("rejected without a reason")
+	}
+	must(t, w.Reject(t.Context(), w.who, s.ID, s.Version, "not our patient"))
+	s = w.until(s.ID, importer.Rejected)
+	if s.Decision == nil || s.Decision.Reason != "not our patient" || s.Decision.By != "test" {
+		t.Errorf("rejected: %s", show(s))
+	}
+	if !s.Purge.Before(s.Expires) {
+		t.Error("what nobody wants is kept to the last day")
+	}
+	checkTrail(t, w, s.ID)
+}

@@ -95,6 +95,7 @@ type StudyView struct {
 type DecisionView struct {
 	Patient   importer.LocalPatient `json:"patient"`
 	Accession *string               `json:"accession_number,omitempty"`
+	Reason    string                `json:"reason,omitempty" doc:"Why contradictions were accepted, or the exam rejected."`
 	By        string                `json:"by"`
 	At        time.Time             `json:"at"`
 }
@@ -188,7 +189,7 @@ func (s *scope) reveal(ctx context.Context, im *store.Import, v *Snapshot) error
 		if err := s.open(ctx, im.ID, sealedDecision, im.Decision, &d); err != nil {
 			return err
 		}
-		v.Decision = &DecisionView{Patient: d.Decision.Patient, Accession: d.Decision.Accession, By: d.By, At: d.Decision.At}
+		v.Decision = &DecisionView{Patient: d.Decision.Patient, Accession: d.Decision.Accession, Reason: d.Reason, By: d.By, At: d.Decision.At}
 	}
 	err := s.derivedJSON(ctx, im.ID, keySummary, &v.Patients)
 	if errors.Is(err, store.ErrNotFound) { // not inspected yet

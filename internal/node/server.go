@@ -36,7 +36,7 @@ func (n *Node) openServer(o Options) error {
 		return err
 	}
 	n.Server = server
-	v1.Mount(server, v1.Deps{Gateway: n.Gateway, Tokens: n.Tokens, DB: n.DB, Vault: n.Vault, Tenant: MainTenant, PublicURL: c.PublicURL,
+	v1.Mount(server, v1.Deps{Gateway: n.Gateway, Tokens: n.Tokens, Tenant: MainTenant, PublicURL: c.PublicURL,
 		Version: o.Version, MaxUpload: int64(c.Outbound.MaxSize)})
 	return nil
 }

@@ -15,16 +15,12 @@ import (
 	"lotse/internal/app"
 	"lotse/internal/auth"
 	"lotse/internal/auth/access"
-	"lotse/internal/sealed"
-	"lotse/internal/store"
 )
 
 // Deps are what the routes are made of.
 type Deps struct {
 	Gateway *app.Gateway
 	Tokens  *auth.Tokens
-	DB      *store.DB
-	Vault   *sealed.Vault
 	// Tenant is whose first administrator is made by setting up.
 	Tenant string
 	// PublicURL is how others reach this installation: scheme://host[:port].

@@ -159,7 +159,7 @@ func (w *world) serve(log *slog.Logger) {
 	w.server, err = api.New(api.Options{Authorizer: w.tokens, Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
 		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond})
 	w.must(err)
-	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, DB: w.db, Vault: w.vault, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})
+	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})
 	listening.Config.Handler = w.server
 	listening.Start()
 	w.Cleanup(listening.Close)
