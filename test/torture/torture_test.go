@@ -1,0 +1,97 @@
+package torture
+
+import (
+	"context"
+	"flag"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lotse/test/torture/gateway"
+)
+
+var (
+	kills   = flag.Int("kills", 0, "kills for each engine; 0: the short form, 15")
+	seed    = flag.Uint64("seed", 0, "of the pseudo-random choices; 0: by the time")
+	first   = flag.Int("first", 1, "the first durable step to die at")
+	engines = flag.String("engine", "sqlite,postgres", "sqlite: one node with a disk; postgres: two nodes with a bucket")
+)
+
+// TestKill kills the nodes of a gateway while exams go through it.
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	for _, engine := range []string{"sqlite", "postgres"} {
+		t.Run(engine, func(t *testing.T) {
+			if !slices.Contains(strings.Split(*engines, ","), engine) {
+				t.Skip("not asked for")
+			}
+			if *seed == 0 {
+				*seed = uint64(time.Now().UnixNano()) % 1_000_000
+			}
+			t.Logf("seed %d", *seed)
+			p := pace{kills: *kills, most: 8 * time.Second}
+			if *kills == 0 {
+				p = pace{kills: 15, most: 4 * time.Second}
+			}
+			newWorld(t, engine, *seed).run(p)
+		})
+	}
+}
+
+// run lets exams come in by all ways while nodes are killed, then lets everything
+// end and compares.
+func (w *world) run(p pace) {
+	bound := 3*time.Minute + time.Duration(p.kills)*(p.most+3*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), bound)
+	defer cancel()
+	var feeding, deciding sync.WaitGroup
+	for range 2 {
+		for _, way := range []string{byLink, byUpload, byDICOM} {
+			feeding.Go(func() { w.feed(ctx, way) })
+		}
+	}
+	working, stop := context.WithCancel(ctx)
+	deciding.Go(func() { w.clerk(working) })
+	deciding.Go(func() { w.moods(working) })
+	w.torment(ctx, p)
+	w.draining.Store(true)
+	w.drain(ctx)
+	feeding.Wait()
+	w.drain(ctx)
+	stop()
+	deciding.Wait()
+	if ctx.Err() != nil {
+		w.fault("it did not end within %v", bound)
+		ctx = w.t.Context()
+	}
+	w.check(ctx)
+	for _, n := range w.nodes {
+		n.Stop()
+	}
+	for _, f := range w.faults {
+		w.t.Error(f)
+	}
+}
+
+// moods let the archive be full or break off now and then, and be away for a while.
+func (w *world) moods(ctx context.Context) {
+	rng := w.random(3)
+	for gateway.Wait(ctx, time.Duration(rng.Int64N(int64(6*time.Second)))) && !w.draining.Load() {
+		switch rng.IntN(3) {
+		case 0:
+			w.archive.Full(1 + rng.IntN(3))
+		case 1:
+			w.archive.Abort(1)
+		case 2:
+			w.archive.Away()
+			gateway.Wait(ctx, time.Duration(rng.Int64N(int64(2*time.Second))))
+			if err := w.archive.Back(ctx); err != nil {
+				w.fault("%v", err)
+			}
+		}
+	}
+}
