@@ -48,7 +48,7 @@ bench: build
 
 # The gateway killed over and over; KILLS (200) times on each kind of storage.
 torture: build
-	$(GO) run ./test/torture -kills $(or $(KILLS),200)
+	scripts/torture -kills $(or $(KILLS),200)
 
 # Fifty imports at once against one after the other.
 load: build
