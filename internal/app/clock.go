@@ -84,6 +84,21 @@ func (c *clock) look(now, at time.Time) string {
 	return ""
 }
 
+// steadyGap is how long ago retention may have looked at the clock, which it does
+// every minute, for the age of a blob to be believed.
+const steadyGap = 10 * time.Minute
+
+// steady reports whether the clock goes as it did: one that jumped makes bytes look
+// old whose rows are being committed.
+func (g *Gateway) steady(ctx context.Context, now time.Time) (bool, error) {
+	paused, err := g.ClockPaused(ctx)
+	if err != nil || paused != "" {
+		return false, err
+	}
+	last, err := g.lastTick(ctx)
+	return err == nil && now.Sub(last).Abs() < steadyGap, err
+}
+
 func (g *Gateway) lastTick(ctx context.Context) (time.Time, error) {
 	value, err := g.db.System().Installation(ctx, clockTick)
 	if errors.Is(err, store.ErrNotFound) {

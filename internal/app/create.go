@@ -189,7 +189,7 @@ func (s *scope) importID(ctx context.Context, once string) (string, error) {
 }
 
 // begin makes the key of a new import. Should the import itself not come to be, the
-// key is collected: nothing was ever sealed with it that anyone was promised.
+// key stays and opens nothing: nothing was sealed with it that anyone was promised.
 func (s *scope) begin(ctx context.Context, kind, once string) (*store.Import, error) {
 	id, err := s.importID(ctx, once)
 	if err != nil {

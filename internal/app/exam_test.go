@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -204,5 +206,9 @@ func (h *held) do(f queue.Handler) error {
 		result <- err
 		return err
 	}
-	return <-result
+	err := <-result
+	h.stop() // it takes nothing more
+	return err
 }
+
+func hostPort(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

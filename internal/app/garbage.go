@@ -17,7 +17,7 @@ const garbageAge = 24 * time.Hour
 
 // collectBlobs deletes blobs that no row names: what a crash left between the durable
 // write of a segment and its row.
-func (g *Gateway) collectBlobs(ctx context.Context) error {
+func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {
 	tenants, err := g.db.System().Tenants(ctx)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (g *Gateway) collectBlobs(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.collectTenant(ctx, g.opts.Now().Add(-garbageAge)); err != nil {
+		if err := s.collectTenant(ctx, now.Add(-garbageAge)); err != nil {
 			return err
 		}
 	}
