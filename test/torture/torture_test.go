@@ -37,7 +37,7 @@ func TestKill(t *testing.T) {
 			if *kills == 0 {
 				p = pace{kills: 15, most: 4 * time.Second}
 			}
-			newWorld(t, engine, *seed).run(p)
+			newWorld(t, engine, *seed, nil).run(p)
 		})
 	}
 }

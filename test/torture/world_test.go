@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -111,8 +112,8 @@ func TestMain(m *testing.M) {
 }
 
 // newWorld starts nodes and what is around them. The engines are sqlite, one node
-// with a disk, and postgres, two nodes with a bucket.
-func newWorld(t testing.TB, engine string, seed uint64) *world {
+// with a disk, and postgres, two nodes with a bucket. more is further configuration.
+func newWorld(t testing.TB, engine string, seed uint64, more map[string]string) *world {
 	t.Helper()
 	binary, err := program()
 	if err != nil {
@@ -127,6 +128,7 @@ func newWorld(t testing.TB, engine string, seed uint64) *world {
 	w.archive.OnObject(w.mark)
 	w.archive.Pace(25 * time.Millisecond)
 	config := map[string]string{"OUTBOUND_ALLOW_HOSTS": w.portal.host(), "OUTBOUND_ALLOW_HTTP": w.portal.host(), "DICOM_QUIET": "4s"}
+	maps.Copy(config, more)
 	count, shared := 1, t.TempDir()
 	if engine == "postgres" {
 		count = 2
@@ -190,6 +192,10 @@ func (w *world) newTask(way string) (*task, error) {
 	if n%20 == 0 {
 		o.Slices, o.Rows, o.Columns = 60, 512, 512
 	}
+	return w.task(way, o)
+}
+
+func (w *world) task(way string, o synth.CTOptions) (*task, error) {
 	exam, err := gateway.NewExam(o)
 	if err != nil {
 		return nil, err

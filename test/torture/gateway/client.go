@@ -163,7 +163,7 @@ func (c *Client) exchange(req *http.Request, r Request) (*Answer, error) {
 }
 
 // Do sends a request until it is answered, and not with "try again": 423, 425, 429,
-// 503, 500, which a node may say whose end is near, or that the first request with
+// 503, 507, 500, which a node may say whose end is near, or that the first request with
 // the same key is still running. It must be one that may be sent twice.
 func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 	var last error
@@ -189,7 +189,8 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 
 func again(status int) bool {
 	switch status {
-	case http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError:
+	case http.StatusLocked, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError,
+		http.StatusInsufficientStorage:
 		return true
 	}
 	return false

@@ -176,7 +176,7 @@ func (n *Node) Ready(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if n.healthy(ctx) {
+		if n.Healthy(ctx) {
 			return nil
 		}
 		select {
@@ -189,7 +189,8 @@ func (n *Node) Ready(ctx context.Context) error {
 	}
 }
 
-func (n *Node) healthy(ctx context.Context) bool {
+// Healthy asks /healthz once; safe for concurrent use.
+func (n *Node) Healthy(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL()+"/healthz", nil)
