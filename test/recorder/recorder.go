@@ -42,7 +42,10 @@ type Sight struct {
 	Times map[[sha256.Size]byte]int
 	// Arrivals says when each came, in order.
 	Arrivals []time.Time
-	Bytes    int64 // of the last one
+	// Unanswered counts those whose sender was not told, since the association was
+	// broken off: it has to send them again.
+	Unanswered int
+	Bytes      int64 // of the last one
 }
 
 // Count is how often the instance came, whatever its content.
@@ -145,7 +148,7 @@ func (r *Recorder) Seen() map[string]Sight {
 	defer r.mu.Unlock()
 	out := make(map[string]Sight, len(r.seen))
 	for uid, s := range r.seen {
-		out[uid] = Sight{Times: maps.Clone(s.Times), Arrivals: append([]time.Time(nil), s.Arrivals...), Bytes: s.Bytes}
+		out[uid] = Sight{Times: maps.Clone(s.Times), Arrivals: append([]time.Time(nil), s.Arrivals...), Unanswered: s.Unanswered, Bytes: s.Bytes}
 	}
 	return out
 }
@@ -188,7 +191,7 @@ func (r *Recorder) store(ctx context.Context, in dimse.StoreIndication) dimse.St
 	if full {
 		return dimse.OutOfResources
 	}
-	r.note(in.SOPInstance, [sha256.Size]byte(h.Sum(nil)), n)
+	r.note(in.SOPInstance, [sha256.Size]byte(h.Sum(nil)), n, abort || ctx.Err() != nil)
 	if abort {
 		_ = in.Peer.Conn.Close() // the answer then fails to leave
 	}
@@ -217,7 +220,7 @@ func (r *Recorder) faulty() (full, abort bool) {
 	return false, false
 }
 
-func (r *Recorder) note(uid string, digest [sha256.Size]byte, n int64) {
+func (r *Recorder) note(uid string, digest [sha256.Size]byte, n int64, unanswered bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.seen[uid]
@@ -228,4 +231,7 @@ func (r *Recorder) note(uid string, digest [sha256.Size]byte, n int64) {
 	s.Times[digest]++
 	s.Arrivals = append(s.Arrivals, time.Now())
 	s.Bytes = n
+	if unanswered {
+		s.Unanswered++
+	}
 }

@@ -64,7 +64,7 @@ func TestRecorder(t *testing.T) {
 	if status, err := send(t, r, "1.2.5", one); err == nil {
 		t.Errorf("an archive that breaks off answers %v", status)
 	}
-	if r.Seen()["1.2.5"].Count() != 1 {
+	if s := r.Seen()["1.2.5"]; s.Count() != 1 || s.Unanswered != 1 {
 		t.Error("what came in before it broke off was not recorded")
 	}
 
