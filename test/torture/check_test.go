@@ -194,9 +194,10 @@ func (l *ledger) checkArchive() {
 			case k.adjusts() && s.Times[o.Digest] != 0:
 				l.w.fault("%s: %s arrived as it came, although something was decided", k.way, o.UID)
 			}
-			if ok && (s.Count() < l.expected[o.UID] || s.Count() > l.expected[o.UID]+l.allowed[o.UID]) {
-				l.w.fault("%s: %s arrived %d times; receipts say %d, and starts and attempts explain up to %d more",
-					k.way, o.UID, s.Count(), l.expected[o.UID], l.allowed[o.UID])
+			allowed := l.allowed[o.UID] + s.Unanswered
+			if ok && (s.Count() < l.expected[o.UID] || s.Count() > l.expected[o.UID]+allowed) {
+				l.w.fault("%s: %s arrived %d times; receipts say %d, and starts, attempts and answers that were withheld explain up to %d more",
+					k.way, o.UID, s.Count(), l.expected[o.UID], allowed)
 			}
 			again += max(s.Count()-l.expected[o.UID], 0)
 			delete(seen, o.UID)

@@ -34,6 +34,9 @@ func (w *world) decide(ctx context.Context, id string) error {
 	w.mu.Lock()
 	k := w.ofID[id]
 	w.mu.Unlock()
+	if k == nil && im.Kind != byDICOM {
+		return nil // who asked for it has not heard of it yet
+	}
 	d := gateway.Decision{Destinations: []string{w.to}}
 	if k != nil && k.adjusts() {
 		d.Patient = &gateway.Patient{ID: "LOCAL-" + id[len(id)-8:], Name: "Lokal^Name"}

@@ -54,11 +54,11 @@ func (o *once) failed() string {
 }
 
 // stride is 1 in the full form; the short one leaves steps out.
-func stride() int {
+func stride(short int) int {
 	if *kills > 0 {
 		return 1
 	}
-	return 3
+	return short
 }
 
 // TestDatabaseFailsOnce lets each transaction of an import fail in turn: before it
@@ -74,7 +74,7 @@ func TestDatabaseFailsOnce(t *testing.T) {
 		kind  store.Kind
 	}{{store.StageBegin, store.Unavailable}, {store.StageCommit, store.Full}, {store.StageCommitted, store.Unknown}} {
 		t.Run(string(c.stage), func(t *testing.T) {
-			for n := 1; ; n += stride() {
+			for n := 1; ; n += stride(3) {
 				o := &once{nth: n, err: store.Fault(c.kind)}
 				h := template.copy(t)
 				h.faults = func(p store.Point) error {
@@ -105,7 +105,7 @@ func TestBlobsFailOnce(t *testing.T) {
 	template := newHouse(t)
 	for name, err := range map[string]error{"passing": blobtest.ErrInjected, "full": fmt.Errorf("injected: %w", blob.ErrFull)} {
 		t.Run(name, func(t *testing.T) {
-			for n := 1; ; n += stride() {
+			for n := 1; ; n += stride(3) {
 				h := template.copy(t)
 				var faulty *blobtest.Faulty
 				h.wrap = func(s blob.Store) blob.Store {
@@ -135,14 +135,12 @@ func deliverDespite(t *testing.T, h *house, o *once) {
 	j := &journey{house: h, exam: smallExam(t), lives: 2, tolerant: true} // what was not noted is sent again
 	p := h.open(newMortal(0))
 	defer p.close()
-	link := h.portal.add(j.exam)
-	_, err := p.gateway.Create(ctx, who(), app.NewImport{Kind: app.KindLink, Link: link, Known: app.Answers{BirthDate: gateway.BirthDate}})
-	if err != nil {
+	if err := j.bringIn(ctx, p, nil); err != nil {
 		t.Fatal(err)
 	}
 	o.arm()
 	p.work(false)
-	if done, err := j.follow(ctx, p, link); !done {
+	if done, err := j.follow(ctx, p); !done {
 		t.Error(err)
 		return
 	}

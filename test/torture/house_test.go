@@ -97,6 +97,7 @@ type process struct {
 	m       *mortal
 	db      *store.DB
 	gateway *app.Gateway
+	intake  *app.Intake // once something was received
 	stop    context.CancelFunc
 	working sync.WaitGroup
 }
@@ -143,7 +144,7 @@ func (h *house) open(m *mortal) *process {
 		must(p.db.System().CreateTenant(ctx, tenant, tenant))
 	}
 	o := app.GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true,
-		ScratchDir: h.dir, Now: h.clock.now}
+		ScratchDir: h.dir, Now: h.clock.now, Quiet: 50 * time.Millisecond}
 	if h.vary != nil {
 		h.vary(&o)
 	}
