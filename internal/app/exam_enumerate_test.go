@@ -30,7 +30,7 @@ func nth(n int, stage store.Stage) func(store.Point) error {
 // committed with the answer lost. LOTSE_EXAM_ALL tries all of them.
 func TestEveryTransactionFails(t *testing.T) {
 	t.Parallel()
-	step := 9
+	step := 13
 	if os.Getenv("LOTSE_EXAM_ALL") != "" {
 		step = 1
 	}

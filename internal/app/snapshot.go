@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"lotse/internal/importer"
@@ -145,6 +146,9 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 	v := s.outline(im)
 	for _, d := range deliveries {
 		v.Delivery = append(v.Delivery, deliveryView(d))
+		if !d.RetryAt.IsZero() && !d.State.Ended() && !slices.Contains(v.Next, "retry") {
+			v.Next = append(v.Next, "retry")
+		}
 	}
 	v.Progress = progressOf(jobs)
 	err = s.reveal(ctx, im, v)
