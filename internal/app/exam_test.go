@@ -73,8 +73,6 @@ func answerLost(text string) func(store.Point) error {
 		switch {
 		case p.Stage == store.StageStatement && p.Write && strings.Contains(p.SQL, text):
 			seen = true
-		case p.Stage == store.StageBegin && p.Write:
-			seen = false
 		case p.Stage == store.StageCommitted && p.Write && seen:
 			return store.Fault(store.Unknown)
 		}

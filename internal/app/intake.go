@@ -114,12 +114,25 @@ func (in *Intake) store(ctx context.Context, s *scope, a *arrived, meta receive.
 	return nil
 }
 
+// openTries bounds how often another one may begin an import and close it again
+// before it is found.
+const openTries = 10
+
 // open finds the import that takes objects of a caller and study, or begins it.
-func (in *Intake) open(ctx context.Context, s *scope, key string) (string, error) {
-	id, err := in.lookup(ctx, s, key)
-	if !errors.Is(err, store.ErrNotFound) {
-		return id, err
+func (in *Intake) open(ctx context.Context, s *scope, key string) (id string, err error) {
+	for range openTries {
+		if id, err = in.lookup(ctx, s, key); !errors.Is(err, store.ErrNotFound) {
+			return id, err
+		}
+		if id, err = in.begin(ctx, s, key); !errors.Is(err, store.ErrConflict) {
+			return id, err
+		}
 	}
+	return "", err
+}
+
+// begin begins an import; store.ErrConflict when another was faster.
+func (in *Intake) begin(ctx context.Context, s *scope, key string) (string, error) {
 	im, err := s.begin(ctx, KindDICOM, "")
 	if err != nil {
 		return "", err
@@ -133,9 +146,6 @@ func (in *Intake) open(ctx context.Context, s *scope, key string) (string, error
 		im.Quiet = tx.Now().Add(limits.quiet)
 		return s.insert(tx, im)
 	})
-	if errors.Is(err, store.ErrConflict) { // another was faster
-		return in.lookup(ctx, s, key)
-	}
 	return im.ID, err
 }
 
