@@ -57,7 +57,7 @@ func openPool(path string, connections int, pragmas []string) (*sql.DB, error) {
 	}
 	all := []string{
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
-		"temp_store(MEMORY)", "journal_size_limit(67108864)",
+		"temp_store(MEMORY)", "journal_size_limit(67108864)", "secure_delete(1)", // what is deleted is overwritten
 	}
 	query := url.Values{"_txlock": {"immediate"}, "_dqs": {"0"}, "_pragma": append(all, pragmas...)}
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(absolute), RawQuery: query.Encode()}
