@@ -15,24 +15,21 @@ func TestCrashBetweenSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	for _, c := range []struct {
-		way    string
-		stride int // of the short form
-		least  int // steps, to be believed
-	}{{byLink, 1, 40}, {byUpload, 3, 40}, {byDICOM, 3, 40}} {
-		t.Run(c.way, func(t *testing.T) {
+	for way, short := range map[string]int{byLink: 4, byUpload: 8, byDICOM: 8} {
+		t.Run(way, func(t *testing.T) {
 			t.Parallel()
 			template := newHouse(t)
-			for last := *first; ; last += stride(c.stride) {
+			begin, stride := stride(short)
+			for last := begin; ; last += stride {
 				m := newMortal(last)
-				j := &journey{house: template.copy(t), exam: smallExam(t), way: c.way}
+				j := &journey{house: template.copy(t), exam: smallExam(t), way: way}
 				j.run(t, m)
 				if t.Failed() {
-					t.Fatalf("died at step %d, before: %s", last, m.names[last-1])
+					t.Fatalf("died at step %d, before: %s; -kills 1 -first %d begins there", last, m.names[last-1], last)
 				}
 				if j.lives == 1 { // it came to its end before
-					t.Logf("%d durable steps", m.steps)
-					if m.steps < c.least {
+					t.Logf("%d durable steps, each %dth from the %dth", m.steps, stride, begin)
+					if m.steps < 40 {
 						t.Errorf("%d durable steps are too few to be true", m.steps)
 					}
 					return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -53,12 +54,13 @@ func (o *once) failed() string {
 	return o.where
 }
 
-// stride is 1 in the full form; the short one leaves steps out.
-func stride(short int) int {
+// stride says which steps are tried: in the full form each, in the short one each so
+// many, from another one every time.
+func stride(short int) (begin, every int) {
 	if *kills > 0 {
-		return 1
+		return *first, 1
 	}
-	return short
+	return 1 + rand.N(short), short
 }
 
 // TestDatabaseFailsOnce lets each transaction of an import fail in turn: before it
@@ -74,7 +76,8 @@ func TestDatabaseFailsOnce(t *testing.T) {
 		kind  store.Kind
 	}{{store.StageBegin, store.Unavailable}, {store.StageCommit, store.Full}, {store.StageCommitted, store.Unknown}} {
 		t.Run(string(c.stage), func(t *testing.T) {
-			for n := 1; ; n += stride(3) {
+			begin, stride := stride(6)
+			for n := begin; ; n += stride {
 				o := &once{nth: n, err: store.Fault(c.kind)}
 				h := template.copy(t)
 				h.faults = func(p store.Point) error {
@@ -105,7 +108,8 @@ func TestBlobsFailOnce(t *testing.T) {
 	template := newHouse(t)
 	for name, err := range map[string]error{"passing": blobtest.ErrInjected, "full": fmt.Errorf("injected: %w", blob.ErrFull)} {
 		t.Run(name, func(t *testing.T) {
-			for n := 1; ; n += stride(3) {
+			begin, stride := stride(4)
+			for n := begin; ; n += stride {
 				h := template.copy(t)
 				var faulty *blobtest.Faulty
 				h.wrap = func(s blob.Store) blob.Store {

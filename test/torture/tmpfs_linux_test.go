@@ -2,29 +2,55 @@ package torture
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"lotse/internal/synth"
 	"lotse/test/torture/gateway"
 )
 
-// tmpfs mounts a small file system in memory until the test ends, or skips the test.
-func tmpfs(t *testing.T, size string) (dir string) {
+// smallDisk keeps the data of a node in a small file system in memory, which only the
+// process of the node sees and which is gone with it.
+type smallDisk struct{ dir string }
+
+// newSmallDisk skips the test where nothing can be mounted.
+func newSmallDisk(t *testing.T) smallDisk {
 	t.Helper()
-	dir = t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("a file system cannot be mounted here: %v", err)
+	d := smallDisk{t.TempDir()}
+	if out, err := d.mount("unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", d.dir); err != nil {
+		t.Skipf("a file system cannot be mounted here: %v %s", err, out)
 	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return dir
+	return d
+}
+
+func (d smallDisk) mount(name string, args ...string) ([]byte, error) {
+	return exec.Command(name, args...).CombinedOutput()
+}
+
+// wrap makes a program that runs another one with the disk mounted.
+func (d smallDisk) wrap(t *testing.T, program, size string) string {
+	t.Helper()
+	script := fmt.Sprintf("#!/bin/sh\nexec unshare --mount sh -c 'mount -t tmpfs -o size=%s tmpfs %s && exec %s \"$@\"' sh \"$@\"\n", size, d.dir, program)
+	path := filepath.Join(t.TempDir(), "lotse")
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// grow gives the disk of a running node another size.
+func (d smallDisk) grow(t *testing.T, n *gateway.Node, size string) {
+	t.Helper()
+	out, err := d.mount("nsenter", "--target", strconv.Itoa(n.PID()), "--mount", "mount", "-o", "remount,size="+size, d.dir)
+	if err != nil {
+		t.Fatalf("grow the disk: %v\n%s", err, out)
+	}
 }
 
 // TestRealDiskFull lets more come in than the file system of a node has room for. What
@@ -35,13 +61,13 @@ func TestRealDiskFull(t *testing.T) {
 		t.Skip("takes half a minute")
 	}
 	t.Parallel()
-	small := tmpfs(t, "44m")
-	w := newWorld(t, "sqlite", 77, map[string]string{"DATA_DIR": small})
+	small := newSmallDisk(t)
+	w := newWorld(t, "sqlite", 77, map[string]string{"DATA_DIR": small.dir}, func(program string) string { return small.wrap(t, program, "44m") })
 	w.portal.change(func() { w.portal.cut, w.portal.later = 0, 0 })
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	var feeding, deciding sync.WaitGroup
-	for n, way := range []string{byLink, byUpload, byLink, byUpload} { // some 17 MB each
+	for n, way := range []string{byLink, byUpload, byUpload} { // some 17 MB each
 		k, err := w.task(way, synth.CTOptions{Seed: uint64(7001 + 3*n), Slices: 60, Series: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -63,9 +89,7 @@ func TestRealDiskFull(t *testing.T) {
 	if !w.waiting() {
 		t.Error("everything has arrived although there was no room")
 	}
-	if err := unix.Mount("tmpfs", small, "tmpfs", unix.MS_REMOUNT, "size=300m"); err != nil {
-		t.Fatal(err)
-	}
+	small.grow(t, w.nodes[0], "300m")
 	w.draining.Store(true)
 	w.drain(ctx)
 	feeding.Wait()

@@ -112,12 +112,15 @@ func TestMain(m *testing.M) {
 }
 
 // newWorld starts nodes and what is around them. The engines are sqlite, one node
-// with a disk, and postgres, two nodes with a bucket. more is further configuration.
-func newWorld(t testing.TB, engine string, seed uint64, more map[string]string) *world {
+// with a disk, and postgres, two nodes with a bucket. more is further configuration; wrap may give another program to run.
+func newWorld(t testing.TB, engine string, seed uint64, more map[string]string, wrap ...func(program string) string) *world {
 	t.Helper()
 	binary, err := program()
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range wrap {
+		binary = f(binary)
 	}
 	w := &world{t: t, seed: seed, portal: newPortal(t, seed), ofID: map[string]*task{}}
 	w.portal.cut, w.portal.later, w.portal.onBytes = 10, 5, w.bytes

@@ -212,6 +212,16 @@ func (n *Node) Ended() <-chan struct{} {
 	return n.done
 }
 
+// PID is the id of the running process, or of the last one; 0 before the first.
+func (n *Node) PID() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd == nil {
+		return 0
+	}
+	return n.cmd.Process.Pid
+}
+
 // SetupSecret is that of the link for the first administrator, or empty.
 func (n *Node) SetupSecret() string {
 	n.mu.Lock()
@@ -247,12 +257,10 @@ func (n *Node) signal(s syscall.Signal) {
 // 0 when it cannot be known. (What the system tells of a process that has ended counts
 // from what its parent had.)
 func (n *Node) PeakMemory() int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.cmd == nil {
-		return 0
+	if pid := n.PID(); pid != 0 {
+		return peakMemory(pid)
 	}
-	return peakMemory(n.cmd.Process.Pid)
+	return 0
 }
 
 // LogFile is where the log of the node is.
