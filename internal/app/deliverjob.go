@@ -77,6 +77,7 @@ func (s *scope) startDelivery(ctx context.Context, run *queue.Run) (*store.Deliv
 			return s.moveDelivery(tx, d, importer.DeliveryStarted, map[string]any{"start": d.Starts})
 		case importer.DeliverySending: // another worker was lost in the middle
 			d.Starts++
+			d.Problem, d.RetryAt = "", zeroTime
 			if err := tx.SaveDelivery(d); err != nil {
 				return err
 			}

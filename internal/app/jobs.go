@@ -10,6 +10,7 @@ import (
 
 	"lotse/internal/importer"
 	"lotse/internal/queue"
+	"lotse/internal/sealed/blob"
 	"lotse/internal/store"
 )
 
@@ -64,10 +65,10 @@ func (g *Gateway) patient(h queue.Handler) queue.Handler {
 	}
 }
 
-// failed fails the import of a job that failed for good, in the transaction in
-// which the job does.
+// failed says on the import of a job why that waits for its next attempt, or fails the
+// import of one that failed for good, in the transaction in which the job does.
 func (g *Gateway) failed(tx *store.Tx, o queue.Outcome) error {
-	if o.State != store.JobFailed {
+	if o.State != store.JobFailed && o.State != store.JobWaiting {
 		return nil
 	}
 	s, err := g.scope(tx.Context(), Who{Tenant: o.Job.Tenant, Actor: machine})
@@ -75,6 +76,12 @@ func (g *Gateway) failed(tx *store.Tx, o queue.Outcome) error {
 		return err
 	}
 	p := &importer.Problem{Code: importer.ProblemInternal}
+	if errors.Is(o.Err, blob.ErrFull) || errors.Is(o.Err, store.ErrFull) {
+		p.Code = importer.ProblemDiskFull
+	}
+	if o.State == store.JobWaiting {
+		return s.waits(tx, o, p)
+	}
 	if o.Job.Kind == jobFetch || o.Job.Kind == jobInspect {
 		im, err := tx.LockImport(o.Job.Subject)
 		if err != nil || im.State != importer.Fetching && im.State != importer.Inspecting {
@@ -95,6 +102,28 @@ func (g *Gateway) failed(tx *store.Tx, o queue.Outcome) error {
 		return err
 	}
 	return s.settleImport(tx, im)
+}
+
+// waits says why a job of an import waits for its next attempt, and until when.
+func (s *scope) waits(tx *store.Tx, o queue.Outcome, p *importer.Problem) error {
+	again := tx.Now().Add(o.After)
+	if o.Job.Kind == jobFetch || o.Job.Kind == jobInspect {
+		im, err := tx.LockImport(o.Job.Subject)
+		if err != nil || im.State != importer.Fetching && im.State != importer.Inspecting {
+			return err
+		}
+		im.Problem, im.ProblemHost, im.RetryAt = p.Code, "", again
+		return tx.SaveImport(im)
+	}
+	if _, err := s.lockImportOf(tx, o.Job.Subject); err != nil {
+		return err
+	}
+	d, err := tx.LockDelivery(o.Job.Subject)
+	if err != nil || d.State.Ended() {
+		return err
+	}
+	d.Problem, d.RetryAt = p.Code, again
+	return tx.SaveDelivery(d)
 }
 
 // age is how long ago a job was made; its id tells.

@@ -42,7 +42,7 @@ func (s *System) Tick(ctx context.Context, names []string) (next time.Duration, 
 	err = s.Read(ctx, func(tx *Tx) error {
 		due, next = nil, 0
 		for _, name := range names {
-			at, _, err := tx.schedule(name)
+			at, every, err := tx.schedule(name)
 			switch {
 			case errors.Is(err, ErrNotFound):
 				continue
@@ -50,7 +50,7 @@ func (s *System) Tick(ctx context.Context, names []string) (next time.Duration, 
 				return err
 			}
 			wait := at.Sub(tx.now)
-			if wait <= 0 {
+			if wait <= 0 || wait > every { // later than it can be: the clock went back
 				due = append(due, name)
 			} else if next == 0 || wait < next {
 				next = wait
@@ -81,11 +81,12 @@ func (tx *Tx) schedule(name string) (next time.Time, every time.Duration, err er
 
 func (tx *Tx) tick(name string) error {
 	at, every, err := tx.schedule(name)
-	if err != nil || at.After(tx.now) { // another node was faster
+	wait := at.Sub(tx.now)
+	if err != nil || wait > 0 && wait <= every { // another node was faster
 		return err
 	}
 	next := at.Add(every)
-	if !next.After(tx.now) {
+	if wait > 0 || !next.After(tx.now) {
 		next = tx.now.Add(every)
 	}
 	if _, err := tx.systemExec("UPDATE schedules SET next_at = $3 WHERE tenant_id = $1 AND name = $2", everyone, name, micros(next)); err != nil {

@@ -296,7 +296,7 @@ func TestPortalCutsConnections(t *testing.T) {
 
 // TestDiskFull: nothing can be written for a while, neither segments nor rows.
 func TestDiskFull(t *testing.T) {
-	for name, where := range map[string]struct{ blobs, rows bool }{"database": {rows: true}, "both": {true, true}} {
+	for name, where := range map[string]struct{ blobs, rows bool }{"blobs": {blobs: true}, "database": {rows: true}, "both": {true, true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t)
@@ -345,7 +345,7 @@ func (b *brimful) Create(ctx context.Context, key string) (blob.Writer, error) {
 
 // TestClockJumps: nothing is erased because a clock jumped, and imports go on.
 func TestClockJumps(t *testing.T) {
-	for name, by := range map[string]time.Duration{"forward": 30 * 24 * time.Hour} {
+	for name, by := range map[string]time.Duration{"forward": 30 * 24 * time.Hour, "backward": -30 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t)
