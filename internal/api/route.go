@@ -90,6 +90,7 @@ func (s *Server) authorize(route Route, r *http.Request, x *exchange) (access.Ac
 	})
 	switch {
 	case err == nil:
+		actor.Remote, actor.Agent = x.remote, agent(r)
 		return actor, nil
 	case errors.Is(err, access.ErrUnauthenticated):
 		return actor, problem.New(problem.Unauthenticated, "")
@@ -99,6 +100,13 @@ func (s *Server) authorize(route Route, r *http.Request, x *exchange) (access.Ac
 		return actor, problem.New(problem.NotFound, "")
 	}
 	return actor, problem.New(problem.Unavailable, "").Because(fmt.Errorf("authorising: %w", err))
+}
+
+// agent is what the client calls itself, cut to what the audit trail keeps.
+func agent(r *http.Request) string {
+	const most = 256
+	name := strings.ToValidUTF8(r.UserAgent(), "")
+	return strings.ToValidUTF8(name[:min(len(name), most)], "")
 }
 
 // bearer is the token of the request (RFC 6750 §2.1); empty when there is none.

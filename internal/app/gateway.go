@@ -102,8 +102,10 @@ func NewGateway(db *store.DB, vault *sealed.Vault, blobs blob.Store, log *slog.L
 
 // Who asks for something. Every use case takes one.
 type Who struct {
-	Tenant string
-	Actor  string // an id, never a name
+	Tenant  string
+	Actor   string   // an id, never a name
+	Session string   // id of the person's session; empty for machines
+	Sites   []string // ids of the sites whose imports may be reached; empty: all
 }
 
 // machine is who acts when nobody asked: a job, a rule.

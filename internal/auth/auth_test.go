@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,7 @@ func TestTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		actor, err := ask(secret, auth.ImportsCreate, "")
-		if want := (access.Actor{ID: "token:" + short.ID, Tenant: tenant, Kind: access.Token}); err != nil || actor != want {
+		if want := (access.Actor{ID: "token:" + short.ID, Tenant: tenant, Kind: access.Token}); err != nil || !reflect.DeepEqual(actor, want) {
 			t.Errorf("%+v, %v", actor, err)
 		}
 		if own, err := tokens.Own(t.Context(), actor); err != nil || own.ID != short.ID || own.Name != "short" {

@@ -67,7 +67,7 @@ const (
 // who is on whose behalf a request is served.
 func who(ctx context.Context) app.Who {
 	actor, _ := access.From(ctx)
-	return app.Who{Tenant: actor.Tenant, Actor: actor.ID}
+	return app.Who{Tenant: actor.Tenant, Actor: actor.ID, Session: actor.Session, Sites: actor.Sites}
 }
 
 // ImportPath names the import of a request.

@@ -26,11 +26,15 @@ const (
 	Node  Kind = "node"  // Lotse itself
 )
 
-// Actor is who does something. Neither field names a person.
+// Actor is who does something. No field names a person.
 type Actor struct {
-	ID     string
-	Tenant string
-	Kind   Kind
+	ID      string
+	Tenant  string
+	Kind    Kind
+	Session string     // id of the session of a person, as it is listed; empty for others
+	Sites   []string   // ids of the sites whose imports may be reached; empty: all
+	Remote  netip.Addr // where from, behind trusted proxies: for the audit trail only
+	Agent   string     // the client as it names itself, at most 256 bytes: for the audit trail only
 }
 
 // Request is what an Authorizer has to decide on.
