@@ -55,7 +55,7 @@ type Received struct {
 
 // Question is what only a person can say.
 type Question struct {
-	Code      string              `json:"code" doc:"question-open, bad-answer, portal-refused, choice, foreign-host, archive-password"`
+	Code      string              `json:"code" doc:"question-open, bad-answer, portal-refused, token-unknown, choice-open, selection, foreign-host"`
 	Host      string              `json:"host,omitempty"`
 	Questions []importer.Question `json:"questions,omitempty"`
 	Choice    []importer.Listed   `json:"choice,omitempty" doc:"What the link gives, to select from by position."`

@@ -71,7 +71,7 @@ type Problem struct {
 	Code      ProblemCode
 	Host      string        // portal or destination concerned, punycode
 	Questions []Question    // what to ask, with ProblemQuestion, ProblemAnswer, ProblemRefused and ProblemTokenUnknown
-	Listed    []Listed      // what to choose from, with ProblemChoice
+	Listed    []Listed      // what to choose from, with ProblemChoice and ProblemSelection
 	After     time.Duration // when trying again makes sense, 0 when not by itself
 	Err       error
 }
@@ -89,7 +89,7 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Asks reports whether a person's answer is what lets the import go on: an answer to
 // Questions, a choice from Listed, or the consent to Host.
 func (p *Problem) Asks() bool {
-	return len(p.Questions) > 0 || p.Code == ProblemChoice || p.Code == ProblemForeignHost
+	return len(p.Questions) > 0 || len(p.Listed) > 0 || p.Code == ProblemForeignHost
 }
 
 // Temporary reports whether trying again later may help.

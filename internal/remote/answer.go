@@ -24,6 +24,8 @@ func (w *way) answer(ctx context.Context, s *app.Snapshot) error {
 	switch code := importer.ProblemCode(q.Code); code {
 	case importer.ProblemChoice:
 		a.Select, err = w.choose(ctx, q.Choice)
+	case importer.ProblemSelection:
+		a.Select, err = w.chooseAgain(ctx, q)
 	case importer.ProblemForeignHost:
 		a.AllowHosts, err = w.allow(ctx, q.Host)
 	default:
@@ -46,6 +48,15 @@ func (w *way) choose(ctx context.Context, listed []importer.Listed) ([]string, e
 		positions[i] = strconv.Itoa(n + 1)
 	}
 	return positions, err
+}
+
+// chooseAgain chooses when what was asked for is not what the link gives: instead of
+// it nothing else is taken unasked.
+func (w *way) chooseAgain(ctx context.Context, q *app.Question) ([]string, error) {
+	if w.h.Source.Choose == nil {
+		return nil, &importer.Problem{Code: importer.ProblemSelection, Host: q.Host}
+	}
+	return w.choose(ctx, q.Choice)
 }
 
 // allow has a person confirm that answers go to another site than the link's.

@@ -50,6 +50,7 @@ func TestAnswer(t *testing.T) {
 		"refused":  {app.Question{Code: code(importer.ProblemRefused), Host: "p", Questions: portal}, answers{Known: Known{Answers: map[string]string{"birth": "answer to p"}}}, answers{}, "", importer.ProblemRefused},
 		"no token": {app.Question{Code: code(importer.ProblemTokenUnknown), Host: "p", Questions: []importer.Question{{ID: "token", Type: "TOKEN"}}}, answers{Known: Known{Answers: map[string]string{"token": "answer to p"}}}, answers{}, "", importer.ProblemTokenUnknown},
 		"choice":   {app.Question{Code: code(importer.ProblemChoice), Choice: make([]importer.Listed, 4)}, answers{Select: []string{"1", "3"}}, answers{Select: []string{"1-4"}}, "", ""},
+		"wished":   {app.Question{Code: code(importer.ProblemSelection), Choice: make([]importer.Listed, 4)}, answers{Select: []string{"1", "3"}}, answers{}, "", importer.ProblemSelection},
 		"host":     {app.Question{Code: code(importer.ProblemForeignHost), Host: "good.example"}, answers{Known: Known{AllowHosts: []string{"good.example"}}}, answers{}, "", importer.ProblemForeignHost},
 		"bad host": {app.Question{Code: code(importer.ProblemForeignHost), Host: "bad.example"}, answers{}, answers{}, importer.ProblemForeignHost, importer.ProblemForeignHost},
 		"archive":  {app.Question{Code: code(importer.ProblemQuestion), Questions: archive}, answers{Known: Known{Answers: map[string]string{"archive.2": "password of cd.zip"}}}, answers{Known: Known{Answers: map[string]string{"archive.2": ""}}}, "", ""},

@@ -341,7 +341,7 @@ func (v *visit) choose(listed []importer.Listed) ([]int, error) {
 	case len(v.req.Chosen) > 0:
 		return positionsOf(v.req.Chosen, len(listed))
 	case len(v.req.Select) > 0:
-		return selection(v.req.Select, listed)
+		return v.selected(listed)
 	case len(listed) == 1:
 		return everything(1), nil
 	case v.hooks.Choose != nil:
@@ -354,6 +354,17 @@ func (v *visit) choose(listed []importer.Listed) ([]int, error) {
 		return nil, &importer.Problem{Code: importer.ProblemChoice, Host: v.portal.Host, Listed: listed}
 	}
 	return everything(len(listed)), nil
+}
+
+// selected finds what was selected. Where answers come later, a selection that fits
+// nothing is a question again: the link may be good for one time only.
+func (v *visit) selected(listed []importer.Listed) ([]int, error) {
+	chosen, err := selection(v.req.Select, listed)
+	var p *importer.Problem
+	if v.req.Later && errors.As(err, &p) {
+		p.Host, p.Listed = v.portal.Host, listed
+	}
+	return chosen, err
 }
 
 // positionsOf puts chosen positions in order.

@@ -102,7 +102,11 @@ func TestQuestionsAsValues(t *testing.T) {
 	if len(problem.Listed) != 2 || problem.Listed[1].Description != "MR" || !problem.Asks() || strings.Contains(fmt.Sprint(error(problem)), "Muster") {
 		t.Errorf("%+v", problem)
 	}
-	req.Chosen = []int{1, 0}
+	req.Select = []string{"3"}
+	if problem := stops(t, importer.ProblemSelection, req, d); len(problem.Listed) != 2 || problem.Host == "" || !problem.Asks() {
+		t.Errorf("%+v", problem)
+	}
+	req.Select, req.Chosen = nil, []int{1, 0}
 	if problem := stops(t, importer.ProblemPatience, req, d); problem.After != 2*time.Hour || !problem.Temporary() || problem.Asks() {
 		t.Errorf("%+v", problem)
 	}

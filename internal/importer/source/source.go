@@ -51,7 +51,8 @@ type Request struct {
 	// Chosen chooses by position from 0 instead, as a ProblemChoice lists them.
 	Chosen []int
 	// Later, for Fetch and Assemble, returns to the caller what has an answer of its own otherwise: a choice
-	// among several is a problem of code ProblemChoice, and an encrypted archive one of
+	// among several is a problem of code ProblemChoice (ProblemSelection when Select names
+	// nothing of them), and an encrypted archive one of
 	// code ProblemQuestion, or ProblemAnswer when the password was wrong. An
 	// archive's question has an id of its own ("archive.2"); an empty answer to it
 	// leaves its files out.
