@@ -88,6 +88,9 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 // the outcomes of the delivery say what that is.
 func (g *Gateway) Recall(ctx context.Context, who Who, id string, version int64) error {
 	return g.change(ctx, who, id, version, func(s *scope, tx *store.Tx, im *store.Import) error {
+		if im.Decision == nil { // what failed before has nothing to be reviewed
+			return &importer.ImpossibleError{State: string(im.State), Event: "recall"}
+		}
 		im.Problem, im.ProblemHost, im.RetryAt, im.Decision = "", "", zeroTime, nil
 		if err := s.dropDeliveries(tx, im, arrivedOrCancelled); err != nil {
 			return err

@@ -246,7 +246,9 @@ func next(im *store.Import) []string {
 	add("decide", importer.EventDecided)
 	add("reject", importer.EventRejected)
 	add("extend", importer.EventExtended)
-	add("recall", importer.EventRecalled)
+	if im.Decision != nil {
+		add("recall", importer.EventRecalled)
+	}
 	if im.State == importer.Broken && !halfFetched(im) || !im.RetryAt.IsZero() {
 		can = append(can, "retry")
 	}
