@@ -23,9 +23,11 @@ const (
 	KindDICOM  = "dicom"  // received by C-STORE
 )
 
-// Priorities of an import's jobs.
+// Priorities of an import's jobs, in minutes: that much longer a job without one has to
+// have waited to go first. What is queued in the evening lets people pass in the
+// morning, however much of it is left, and has its turn before noon.
 const (
-	PriorityPerson = 10 // someone is waiting
+	PriorityPerson = 12 * 60 // someone is waiting
 	PriorityBatch  = 0
 )
 

@@ -34,8 +34,7 @@ type Job struct {
 	// while the first has not ended.
 	Unique string
 	// Priority: each step is worth a minute of waiting, so that whoever has waited
-	// longer goes first in the end. Ten for a person who waits, negative for a
-	// night batch; at most a week either way.
+	// longer goes first in the end; at most a week either way.
 	Priority int
 	// RunAt is the earliest time; zero is at once.
 	RunAt time.Time
