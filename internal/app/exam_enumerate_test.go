@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"lotse/internal/importer"
 	"lotse/internal/store"
 	"lotse/internal/tus"
+	"lotse/test/peer"
 )
 
 // nth lets the n-th write transaction fail at a stage.
@@ -30,27 +32,33 @@ func nth(n int, stage store.Stage) func(store.Point) error {
 // committed with the answer lost. LOTSE_EXAM_ALL tries all of them.
 func TestEveryTransactionFails(t *testing.T) {
 	t.Parallel()
-	step := 13
-	if os.Getenv("LOTSE_EXAM_ALL") != "" {
-		step = 1
-	}
-	for _, stage := range []store.Stage{store.StageCommit, store.StageCommitted} {
-		for n, fired := 1, true; fired; n += step {
-			t.Run(fmt.Sprintf("%s %d", stage, n), func(t *testing.T) {
-				fired = oneFails(t, nth(n, stage))
-			})
-			if n > 200 {
-				t.Fatal("there is no end")
+	for engine, step := range map[store.Engine]int{store.SQLite: 13, store.PostgreSQL: 26} {
+		t.Run(string(engine), func(t *testing.T) {
+			if engine == store.PostgreSQL {
+				peer.Postgres(t) // or the test is skipped here
 			}
-		}
+			if os.Getenv("LOTSE_EXAM_ALL") != "" {
+				step = 1
+			}
+			begin := 1 + rand.N(step)
+			t.Logf("one of %d, from number %d on", step, begin)
+			for _, stage := range []store.Stage{store.StageCommit, store.StageCommitted} {
+				for n, fired := begin, true; fired; n += step {
+					t.Run(fmt.Sprintf("%s %d", stage, n), func(t *testing.T) { fired = oneFails(t, engine, nth(n, stage)) })
+					if n > 200 {
+						t.Fatal("there is no end")
+					}
+				}
+			}
+		})
 	}
 }
 
 // oneFails takes an import of two uploads to an archive and a folder; the client
 // does what clients do: tries again what failed.
-func oneFails(t *testing.T, when func(store.Point) error) bool {
+func oneFails(t *testing.T, engine store.Engine, when func(store.Point) error) bool {
 	clock := &shift{}
-	w, trouble := troubledWorld(t, clock, nil)
+	w, trouble := troubledWorldOn(t, engine, clock, nil)
 	ctx := t.Context()
 	rec, address := recording(t)
 	one := w.destinationAt(address, "")

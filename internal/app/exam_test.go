@@ -17,6 +17,7 @@ import (
 	"lotse/internal/sealed/keyring/file"
 	"lotse/internal/store"
 	"lotse/internal/synth"
+	"lotse/test/peer"
 	"lotse/test/recorder"
 )
 
@@ -83,9 +84,18 @@ func answerLost(text string) func(store.Point) error {
 // troubledWorld is a world whose database fails on demand.
 func troubledWorld(t *testing.T, clock *shift, vary func(*GatewayOptions)) (*world, *trouble) {
 	t.Helper()
+	return troubledWorldOn(t, store.SQLite, clock, vary)
+}
+
+// troubledWorldOn is troubledWorld on either engine.
+func troubledWorldOn(t *testing.T, engine store.Engine, clock *shift, vary func(*GatewayOptions)) (*world, *trouble) {
+	t.Helper()
 	dir := t.TempDir()
 	f := &trouble{}
-	config := store.Config{Engine: store.SQLite, Path: filepath.Join(dir, "lotse.db"), Faults: f.at}
+	config := store.Config{Engine: engine, Path: filepath.Join(dir, "lotse.db"), Faults: f.at}
+	if engine == store.PostgreSQL {
+		config.DSN = peer.Postgres(t).DSN
+	}
 	if clock != nil {
 		config.Shift = clock.get
 	}

@@ -25,6 +25,8 @@ type Database struct {
 	DSN string
 	// AdminDSN connects to the same database as a superuser.
 	AdminDSN string
+
+	name string
 }
 
 // Postgres gives a fresh database, dropped when the test ends. The first call
@@ -40,10 +42,27 @@ func Postgres(t testing.TB) Database {
 	if err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
-	name := fmt.Sprintf("test_%d", server.databases.Add(1))
-	server.admin(t, "CREATE DATABASE "+name+" OWNER lotse")
-	t.Cleanup(func() { server.admin(t, "DROP DATABASE "+name+" WITH (FORCE)") })
-	return Database{DSN: server.dsn("lotse", name), AdminDSN: server.dsn("postgres", name)}
+	return server.create(t, "")
+}
+
+// Copy gives a database with what is in this one, to which nobody may be connected
+// meanwhile.
+func (d Database) Copy(t testing.TB) Database {
+	t.Helper()
+	server, err := sharedServer()
+	if err != nil {
+		t.Fatalf("start PostgreSQL: %v", err)
+	}
+	return server.create(t, " TEMPLATE "+d.name)
+}
+
+// create makes a database, which is dropped when the test ends.
+func (s *postgresServer) create(t testing.TB, how string) Database {
+	t.Helper()
+	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	s.admin(t, "CREATE DATABASE "+name+" OWNER lotse"+how)
+	t.Cleanup(func() { s.admin(t, "DROP DATABASE "+name+" WITH (FORCE)") })
+	return Database{DSN: s.dsn("lotse", name), AdminDSN: s.dsn("postgres", name), name: name}
 }
 
 var errNoPostgres = errors.New("PostgreSQL is not installed")

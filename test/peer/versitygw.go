@@ -121,6 +121,21 @@ func (s *S3Peer) Bucket(t testing.TB) string {
 	return name
 }
 
+// CopyBucket makes a new bucket with what is in another and gives its name.
+func (s *S3Peer) CopyBucket(t testing.TB, from string) string {
+	t.Helper()
+	to := s.Bucket(t)
+	for o := range s.client.ListObjectsIter(t.Context(), from, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		if _, err := s.client.CopyObject(t.Context(), minio.CopyDestOptions{Bucket: to, Object: o.Key}, minio.CopySrcOptions{Bucket: from, Object: o.Key}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return to
+}
+
 // VersionedBucket makes a new bucket that keeps what is deleted.
 func (s *S3Peer) VersionedBucket(t testing.TB) string {
 	t.Helper()

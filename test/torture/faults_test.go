@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -55,12 +57,17 @@ func (o *once) failed() string {
 }
 
 // stride says which steps are tried: in the full form each, in the short one each so
-// many, from another one every time.
-func stride(short int) (begin, every int) {
+// many, from one that the seed chooses.
+func stride(t *testing.T, short int) (begin, every int) {
+	t.Helper()
 	if *kills > 0 {
 		return *first, 1
 	}
-	return 1 + rand.N(short), short
+	name := fnv.New64()
+	_, _ = name.Write([]byte(t.Name()))
+	begin = 1 + rand.New(rand.NewPCG(chosen(), name.Sum64())).IntN(short)
+	t.Logf("seed %d: one of %d, from number %d on", chosen(), short, begin)
+	return begin, short
 }
 
 // TestDatabaseFailsOnce lets each transaction of an import fail in turn: before it
@@ -69,34 +76,40 @@ func TestDatabaseFailsOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
-	template := newHouse(t)
 	for _, c := range []struct {
 		stage store.Stage
 		kind  store.Kind
 	}{{store.StageBegin, store.Unavailable}, {store.StageCommit, store.Full}, {store.StageCommitted, store.Unknown}} {
-		t.Run(string(c.stage), func(t *testing.T) {
-			begin, stride := stride(6)
-			for n := begin; ; n += stride {
-				o := &once{nth: n, err: store.Fault(c.kind)}
-				h := template.copy(t)
-				h.faults = func(p store.Point) error {
-					if !p.Write || p.Stage != c.stage {
-						return nil
-					}
-					return o.call(string(p.Stage))
+		eachFailure(t, string(c.stage), func(t *testing.T, h *house, n int) (ended bool) {
+			o := &once{nth: n, err: store.Fault(c.kind)}
+			h.faults = func(p store.Point) error {
+				if !p.Write || p.Stage != c.stage {
+					return nil
 				}
-				deliverDespite(t, h, o)
-				if o.failed() == "" {
-					t.Logf("fewer than %d transactions", n)
-					return
-				}
-				if t.Failed() {
-					t.Fatalf("after the failure of transaction %d", n)
+				return o.call(string(p.Stage))
+			}
+			deliverDespite(t, h, o)
+			return o.failed() == ""
+		})
+	}
+}
+
+// eachFailure lets one thing after the other fail in a house of its own, on each kind of
+// storage, until none is left that could.
+func eachFailure(t *testing.T, name string, fails func(t *testing.T, h *house, nth int) (ended bool)) {
+	t.Run(name, func(t *testing.T) {
+		eachEngine(t, func(t *testing.T, engine string) {
+			t.Parallel()
+			template := newHouseAt(t, newPlace(t, engine))
+			begin, stride := stride(t, map[string]int{"sqlite": 5, "postgres": 12}[engine])
+			for n, ended := begin, false; !ended; n += stride {
+				ok := t.Run(strconv.Itoa(n), func(t *testing.T) { ended = fails(t, template.copy(t), n) })
+				if !ok {
+					t.Fatalf("-kills 1 -first %d begins there", n)
 				}
 			}
 		})
-	}
+	})
 }
 
 // TestBlobsFailOnce lets each call of the blob store of an import fail in turn.
@@ -104,28 +117,16 @@ func TestBlobsFailOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
-	t.Parallel()
-	template := newHouse(t)
 	for name, err := range map[string]error{"passing": blobtest.ErrInjected, "full": fmt.Errorf("injected: %w", blob.ErrFull)} {
-		t.Run(name, func(t *testing.T) {
-			begin, stride := stride(4)
-			for n := begin; ; n += stride {
-				h := template.copy(t)
-				var faulty *blobtest.Faulty
-				h.wrap = func(s blob.Store) blob.Store {
-					faulty = blobtest.NewFaulty(s)
-					faulty.Fail(blobtest.Any, n, err)
-					return faulty
-				}
-				deliverDespite(t, h, &once{})
-				if faulty.Calls(blobtest.Any) < n {
-					t.Logf("%d calls", faulty.Calls(blobtest.Any))
-					return
-				}
-				if t.Failed() {
-					t.Fatalf("after the failure of call %d", n)
-				}
+		eachFailure(t, name, func(t *testing.T, h *house, n int) (ended bool) {
+			var faulty *blobtest.Faulty
+			h.wrap = func(s blob.Store) blob.Store {
+				faulty = blobtest.NewFaulty(s)
+				faulty.Fail(blobtest.Any, n, err)
+				return faulty
 			}
+			deliverDespite(t, h, &once{})
+			return faulty.Calls(blobtest.Any) < n
 		})
 	}
 }

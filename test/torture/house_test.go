@@ -4,8 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,24 +12,23 @@ import (
 	"lotse/internal/queue"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob"
-	"lotse/internal/sealed/blob/disk"
-	"lotse/internal/sealed/durable/durabletest"
 	"lotse/internal/sealed/keyring"
-	"lotse/internal/sealed/keyring/file"
 	"lotse/internal/sealed/keyring/keyringtest"
 	"lotse/internal/store"
 	"lotse/test/recorder"
 )
 
-// house is an installation in a folder, in which one process lives after the other,
-// with a portal and an archive outside.
+// house is an installation, in which one process lives after the other, with a portal
+// and an archive outside.
 type house struct {
 	t       *testing.T
-	dir     string
+	place   place
+	scratch string // folder for what nobody keeps
 	portal  *portal
 	archive *recorder.Recorder
 	to      string // id of the destination
 	clock   *clock
+	lease   time.Duration // of jobs
 
 	wrap   func(blob.Store) blob.Store // nil: as it is
 	faults func(store.Point) error     // nil: none but death
@@ -62,10 +59,16 @@ const tenant = "main"
 
 func who() app.Who { return app.Who{Tenant: tenant, Actor: "test"} }
 
-// newHouse makes an installation with a tenant and a destination.
+// newHouse makes an installation on one node with a tenant and a destination.
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir(), portal: newPortal(t, 1), clock: &clock{}}
+	return newHouseAt(t, newPlace(t, "sqlite"))
+}
+
+// newHouseAt is newHouse for any place.
+func newHouseAt(t *testing.T, at place) *house {
+	t.Helper()
+	h := &house{t: t, place: at, scratch: t.TempDir(), portal: newPortal(t, 1), clock: &clock{}, lease: shortLease}
 	var err error
 	if h.archive, err = recorder.StartRecorder("ARCHIVE"); err != nil {
 		t.Fatal(err)
@@ -84,17 +87,14 @@ func newHouse(t *testing.T) *house {
 // copy makes another house with what is in this one.
 func (h *house) copy(t *testing.T) *house {
 	t.Helper()
-	other := &house{t: t, dir: t.TempDir(), portal: h.portal, archive: h.archive, to: h.to, clock: &clock{}}
-	if err := os.CopyFS(other.dir, os.DirFS(h.dir)); err != nil {
-		t.Fatal(err)
-	}
-	return other
+	return &house{t: t, place: h.place.copy(t), scratch: t.TempDir(), portal: h.portal, archive: h.archive, to: h.to, clock: &clock{}, lease: h.lease}
 }
 
-// process is a gateway over the folder of a house, until it dies.
+// process is a gateway in a house, until it dies.
 type process struct {
 	h       *house
 	m       *mortal
+	at      *premises
 	db      *store.DB
 	gateway *app.Gateway
 	intake  *app.Intake // once something was received
@@ -102,55 +102,42 @@ type process struct {
 	working sync.WaitGroup
 }
 
-// leaseTime is short: who follows a dead process moves the clock beyond it.
-const leaseTime = 3 * time.Second
+// shortLease is the time of a job's lease where the answer to a claim may be lost in a
+// process that lives on: that waits for its end. Who follows a dead process moves the
+// clock beyond it, however long.
+const shortLease = 3 * time.Second
 
-// open puts a gateway together. Its files forget what was not synced.
+// open puts a gateway together.
 func (h *house) open(m *mortal) *process {
 	h.t.Helper()
 	ctx := h.t.Context()
-	must := func(err error) {
-		h.t.Helper()
-		if err != nil {
-			h.t.Fatal(err)
-		}
-	}
-	p := &process{h: h, m: m}
-	born := newMortal(0) // opening is not counted, and cannot fail
-	forgetful := func(name string) *files {
-		f, err := durabletest.Open(filepath.Join(h.dir, name))
-		must(err)
-		return &files{f, born}
-	}
-	segments, keys := forgetful("blobs"), forgetful("keyring")
+	p := &process{h: h, m: m, at: h.place.open(h.t)}
+	config := p.at.database
+	config.Shift, config.Faults = h.clock.shift, p.fault
 	var err error
-	p.db, err = store.Open(ctx, store.Config{Engine: store.SQLite, Path: filepath.Join(h.dir, "lotse.db"), Shift: h.clock.shift, Faults: p.fault})
-	must(err)
+	p.db, err = store.Open(ctx, config)
+	must(h.t, err)
 	_, err = p.db.Migrate(ctx)
-	must(err)
-	stored, err := disk.New(segments)
-	must(err)
-	blobs := blob.Store(stored)
+	must(h.t, err)
+	blobs := p.at.segments
 	if h.wrap != nil {
 		blobs = h.wrap(blobs)
 	}
-	ring, err := file.New(keys, nil)
-	must(err)
-	vault := sealed.New(blobs, keyring.New(ring, keyringtest.Master(1)), sealed.Options{})
+	vault := sealed.New(blobs, keyring.New(p.at.keys, keyringtest.Master(1)), sealed.Options{})
 	tenants, err := p.db.System().Tenants(ctx)
-	must(err)
+	must(h.t, err)
 	if len(tenants) == 0 {
-		must(vault.CreateTenant(ctx, tenant))
-		must(p.db.System().CreateTenant(ctx, tenant, tenant))
+		must(h.t, vault.CreateTenant(ctx, tenant))
+		must(h.t, p.db.System().CreateTenant(ctx, tenant, tenant))
 	}
 	o := app.GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true,
-		ScratchDir: h.dir, Now: h.clock.now, Quiet: 50 * time.Millisecond}
+		ScratchDir: h.scratch, Now: h.clock.now, Quiet: 50 * time.Millisecond}
 	if h.vary != nil {
 		h.vary(&o)
 	}
 	log := slog.New(slog.DiscardHandler)
 	p.gateway = app.NewGateway(p.db, vault, blobs, log, o)
-	segments.m, keys.m = m, m
+	p.at.belong(m)
 	return p
 }
 
@@ -171,7 +158,7 @@ func (p *process) work(periodic bool) {
 	if !periodic {
 		jobs = onlyJobs{p.db.System()}
 	}
-	workers := queue.New(jobs, queue.Options{Node: store.NewID(), Log: slog.New(slog.DiscardHandler), Lease: leaseTime, Busy: 2 * time.Millisecond,
+	workers := queue.New(jobs, queue.Options{Node: store.NewID(), Log: slog.New(slog.DiscardHandler), Lease: p.h.lease, Busy: 2 * time.Millisecond,
 		Poll: 20 * time.Millisecond, Grace: 20 * time.Millisecond, RetryFirst: 20 * time.Millisecond, Concurrency: app.Concurrency(1, 1, 1, 1)})
 	p.gateway.Register(workers)
 	ctx, stop := context.WithCancel(context.WithoutCancel(p.h.t.Context()))
@@ -189,6 +176,7 @@ func (p *process) close() {
 	}
 	p.m.kill() // whatever of it still runs
 	_ = p.db.Close()
+	p.at.close()
 }
 
 // onlyJobs leaves out periodic work, so that every run has the same steps.

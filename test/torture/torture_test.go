@@ -3,8 +3,6 @@ package torture
 import (
 	"context"
 	"flag"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,23 +22,23 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
-			if !slices.Contains(strings.Split(*engines, ","), engine) {
-				t.Skip("not asked for")
-			}
-			if *seed == 0 {
-				*seed = uint64(time.Now().UnixNano()) % 1_000_000
-			}
-			t.Logf("seed %d", *seed)
-			p := pace{kills: *kills, most: 8 * time.Second}
-			if *kills == 0 {
-				p = pace{kills: 15, most: 4 * time.Second}
-			}
-			newWorld(t, engine, *seed, nil).run(p)
-		})
-	}
+	eachEngine(t, func(t *testing.T, engine string) {
+		t.Logf("seed %d", chosen())
+		p := pace{kills: *kills, most: 8 * time.Second}
+		if *kills == 0 {
+			p = pace{kills: 15, most: 4 * time.Second}
+		}
+		newWorld(t, engine, chosen(), nil).run(p)
+	})
 }
+
+// chosen is the seed of this process.
+var chosen = sync.OnceValue(func() uint64 {
+	if *seed != 0 {
+		return *seed
+	}
+	return 1 + uint64(time.Now().UnixNano())%1_000_000
+})
 
 // run lets exams come in by all ways while nodes are killed, then lets everything
 // end and compares.
