@@ -44,6 +44,7 @@ func TestEveryTransactionFails(t *testing.T) {
 			t.Logf("one of %d, from number %d on", step, begin)
 			for _, stage := range []store.Stage{store.StageCommit, store.StageCommitted} {
 				for n, fired := begin, true; fired; n += step {
+					fired = false
 					t.Run(fmt.Sprintf("%s %d", stage, n), func(t *testing.T) { fired = oneFails(t, engine, nth(n, stage)) })
 					if n > 200 {
 						t.Fatal("there is no end")

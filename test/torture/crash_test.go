@@ -1,7 +1,6 @@
 package torture
 
 import (
-	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -26,12 +25,7 @@ func TestCrashBetweenSteps(t *testing.T) {
 				template := newHouseAt(t, newPlace(t, engine))
 				template.lease = uploadLease // nobody but the dead keeps one
 				begin, stride := stride(t, short)
-				for last, ended := begin, false; !ended; last += stride {
-					ok := t.Run(strconv.Itoa(last), func(t *testing.T) { ended = diesAt(t, template, way, last) })
-					if !ok {
-						t.Fatalf("-kills 1 -first %d begins there", last)
-					}
-				}
+				oneByOne(t, begin, stride, func(t *testing.T, last int) (ended bool) { return diesAt(t, template, way, last) })
 			})
 		}
 	})

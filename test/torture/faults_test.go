@@ -102,14 +102,20 @@ func eachFailure(t *testing.T, name string, fails func(t *testing.T, h *house, n
 			t.Parallel()
 			template := newHouseAt(t, newPlace(t, engine))
 			begin, stride := stride(t, map[string]int{"sqlite": 5, "postgres": 12}[engine])
-			for n, ended := begin, false; !ended; n += stride {
-				ok := t.Run(strconv.Itoa(n), func(t *testing.T) { ended = fails(t, template.copy(t), n) })
-				if !ok {
-					t.Fatalf("-kills 1 -first %d begins there", n)
-				}
-			}
+			oneByOne(t, begin, stride, func(t *testing.T, n int) (ended bool) { return fails(t, template.copy(t), n) })
 		})
 	})
+}
+
+// oneByOne runs a test for one step after the other, until it has ended.
+func oneByOne(t *testing.T, begin, stride int, test func(t *testing.T, step int) (ended bool)) {
+	t.Helper()
+	for n, ended := begin, false; !ended; n += stride {
+		ended = true // also where -run leaves it out
+		if !t.Run(strconv.Itoa(n), func(t *testing.T) { ended = test(t, n) }) {
+			t.Fatalf("-kills 1 -first %d begins there", n)
+		}
+	}
 }
 
 // TestBlobsFailOnce lets each call of the blob store of an import fail in turn.

@@ -130,6 +130,9 @@ func (j *journey) look(ctx context.Context, p *process) (done bool, err error) {
 	if err == nil {
 		err = j.bringIn(ctx, p, page.Imports)
 	}
+	if err == nil { // what came in just now may be another import
+		page, err = p.gateway.List(ctx, who(), store.ImportFilter{})
+	}
 	if err != nil {
 		return false, err
 	}
