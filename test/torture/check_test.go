@@ -3,6 +3,8 @@ package torture
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"lotse/test/torture/gateway"
@@ -10,14 +12,15 @@ import (
 
 // ledger is what was found out about all imports together.
 type ledger struct {
-	w        *world
-	imports  []gateway.Import
-	expected map[string]int // how often an instance was due at the archive, by UID
-	allowed  map[string]int // how often it may have come more, by what is known of starts
-	starts   int            // of deliveries, beyond the first of each
-	afterEnd int            // of these, after a kill
-	afterOut int            // … after the archive was away, full or broke off
-	events   int
+	w          *world
+	imports    []gateway.Import
+	expected   map[string]int // how often an instance was due at the archive, by UID
+	allowed    map[string]int // how often it may have come more, by what is known of starts
+	starts     int            // of deliveries, beyond the first of each
+	afterEnd   int            // of these, after a kill
+	afterOut   int            // … after the archive was away, full or broke off
+	afterLease int            // … after a node that lives was too slow to keep its lease
+	events     int
 }
 
 // check compares everything at the end.
@@ -140,7 +143,7 @@ func (l *ledger) checkDelivery(ctx context.Context, im *gateway.Import, d *gatew
 
 // explain finds the reason of each start of a delivery but the first.
 func (l *ledger) explain(d *gateway.Delivery, trail []gateway.Event) error {
-	starts := 0
+	starts, late := 0, 0
 	var before time.Time
 	for _, e := range trail {
 		if e.Text("delivery") != d.ID {
@@ -148,10 +151,15 @@ func (l *ledger) explain(d *gateway.Delivery, trail []gateway.Event) error {
 		}
 		switch e.Event {
 		case "delivery.resumed":
-			if !l.w.killedBetween(before, e.At) {
-				return fmt.Errorf("it was resumed at %s although no node was killed since %s", e.At.Format(time.TimeOnly), before.Format(time.TimeOnly))
+			switch {
+			case l.w.killedBetween(before, e.At):
+				l.afterEnd++
+			case l.w.leasesLost(d.ID) > late:
+				late++
+				l.afterLease++
+			default:
+				return fmt.Errorf("it was resumed at %s although no node was killed or paused since %s, nor lost its lease", e.At.Format(time.TimeOnly), before.Format(time.TimeOnly))
 			}
-			l.afterEnd++
 			starts, before = starts+1, e.At
 		case "delivery.started":
 			starts, before = starts+1, e.At
@@ -166,12 +174,26 @@ func (l *ledger) explain(d *gateway.Delivery, trail []gateway.Event) error {
 }
 
 func (w *world) killedBetween(from, to time.Time) bool {
-	for _, k := range w.kills {
+	for _, k := range slices.Concat(w.kills, w.pauses) {
 		if k.at.After(from.Add(-time.Second)) && k.at.Before(to.Add(time.Second)) {
 			return true
 		}
 	}
 	return false
+}
+
+// leasesLost is how often a node says that it lost the lease of a job about subject
+// while it worked: on a machine that is too slow this happens without a kill.
+func (w *world) leasesLost(subject string) int {
+	lost := 0
+	for _, n := range w.nodes {
+		for line := range strings.Lines(n.Tail(1 << 40)) {
+			if strings.Contains(line, `msg="a run `) && strings.Contains(line, " lease") && strings.Contains(line, "subject="+subject) {
+				lost++
+			}
+		}
+	}
+	return lost
 }
 
 // checkArchive compares what the archive saw with what was brought.
@@ -207,9 +229,9 @@ func (l *ledger) checkArchive() {
 		l.w.fault("%d objects arrived that nobody sent", len(seen))
 	}
 	refused, aborted := l.w.archive.Faults()
-	l.w.t.Logf("%d kills; %d exams, %d imports, %d objects; %d events; %d upload offsets compared; the portal cut %d downloads and put off %d requests; "+
-		"the archive refused %d objects and broke off %d times; deliveries started again %d times: %d after a kill, %d after the archive; "+
+	l.w.t.Logf("%d kills, %d pauses; %d exams, %d imports, %d objects; %d events; %d upload offsets compared; the portal cut %d downloads and put off %d requests; "+
+		"the archive refused %d objects and broke off %d times; deliveries started again %d times: %d after a kill or a pause, %d after the archive, %d after a lost lease; "+
 		"%d objects were sent again; %d requests were repeated; %d imports were hurried",
-		len(l.w.kills), len(l.w.tasks), len(l.imports), objects, l.events, l.w.proven.Load(), l.w.portal.cuts, l.w.portal.waits,
-		refused, aborted, l.starts, l.afterEnd, l.afterOut, again, l.w.api.Tries.Load(), l.w.retries.Load())
+		len(l.w.kills), len(l.w.pauses), len(l.w.tasks), len(l.imports), objects, l.events, l.w.proven.Load(), l.w.portal.cuts, l.w.portal.waits,
+		refused, aborted, l.starts, l.afterEnd, l.afterOut, l.afterLease, again, l.w.api.Tries.Load(), l.w.retries.Load())
 }

@@ -19,6 +19,10 @@ func (w *world) torment(ctx context.Context, p pace) {
 	rng := w.random(2)
 	for n := 0; n < p.kills && ctx.Err() == nil; {
 		w.await(ctx, rng, p.most)
+		if rng.IntN(20) == 0 {
+			w.pause(ctx, rng, rng.IntN(len(w.nodes)))
+			continue
+		}
 		victims := []int{rng.IntN(len(w.nodes))}
 		if len(w.nodes) > 1 && rng.IntN(6) == 0 {
 			victims = []int{0, 1}
@@ -56,6 +60,24 @@ func (w *world) await(ctx context.Context, rng *rand.Rand, most time.Duration) {
 		gateway.Wait(ctx, time.Duration(rng.Int64N(int64(30*time.Millisecond))))
 	case <-timer.C:
 	case <-ctx.Done():
+	}
+}
+
+// leases is when another node, or the same, may take what a node held that does nothing.
+const leases = 15 * time.Second
+
+// pause lets a node stand still until after its leases have ended: others take its jobs,
+// and then it goes on in the middle of what it did, and has to find out.
+func (w *world) pause(ctx context.Context, rng *rand.Rand, node int) {
+	w.mu.Lock()
+	w.pauses = append(w.pauses, kill{time.Now(), node})
+	w.mu.Unlock()
+	if err := w.nodes[node].Pause(); err != nil {
+		w.fault("pause node %d: %v", node, err)
+	}
+	gateway.Wait(ctx, leases+time.Duration(rng.Int64N(int64(leases/3))))
+	if err := w.nodes[node].Resume(); err != nil {
+		w.fault("let node %d go on: %v", node, err)
 	}
 }
 

@@ -46,6 +46,7 @@ type world struct {
 	tasks  []*task
 	ofID   map[string]*task
 	kills  []kill
+	pauses []kill
 	faults []string
 }
 
@@ -61,7 +62,7 @@ type task struct {
 // adjusts reports whether the decision about the exam changes its objects.
 func (k *task) adjusts() bool { return k.way != byDICOM && k.exam.Seed%2 == 0 }
 
-// kill is the end of one node.
+// kill is the end of one node, or the beginning of its pause.
 type kill struct {
 	at   time.Time
 	node int

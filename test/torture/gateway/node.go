@@ -253,6 +253,22 @@ func (n *Node) signal(s syscall.Signal) {
 	}
 }
 
+// Pause stops the process where it stands, as a machine that is suspended does, until
+// Resume, or Kill.
+func (n *Node) Pause() error { return n.tell(syscall.SIGSTOP) }
+
+// Resume lets a paused process go on.
+func (n *Node) Resume() error { return n.tell(syscall.SIGCONT) }
+
+func (n *Node) tell(s syscall.Signal) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd == nil {
+		return errors.New("no process was started")
+	}
+	return n.cmd.Process.Signal(s)
+}
+
 // PeakMemory is the largest resident set that the running process has had, in bytes;
 // 0 when it cannot be known. (What the system tells of a process that has ended counts
 // from what its parent had.)
