@@ -15,6 +15,10 @@ import (
 // than any write of a segment takes until its row is committed.
 const garbageAge = 24 * time.Hour
 
+// rowTime is how long a segment may be without its row, by the database's time: far
+// enough from garbageAge that no clock of a blob store makes it older than that.
+const rowTime = garbageAge / 2
+
 // collectBlobs deletes blobs that no row names: what a crash left between the durable
 // write of a segment and its row.
 func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {

@@ -59,8 +59,6 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
-	// ScratchDir is for archives inside archives, sealed.
-	ScratchDir string
 	// Warn sends a warning that an import ends undelivered; nil: only the page says so.
 	Warn func(ctx context.Context, w Warning) error
 	// Now is the clock of this node; nil: time.Now. Times in the database are its own.

@@ -12,23 +12,13 @@ import (
 
 	"lotse/internal/importer"
 	"lotse/internal/importer/receipt"
-	"lotse/internal/scratch"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
 )
 
-// made is a signed receipt: whole, in a scratch file, and without personal data.
-type made struct {
-	io.Reader
-	file *scratch.File
-	open []byte
-}
-
-// Close gives the scratch file back.
-func (m *made) Close() error { return m.file.Close() }
-
-// makeReceipt makes the receipt of a delivery that ends with a problem and proof.
-func (s *scope) makeReceipt(ctx context.Context, d *store.Delivery) (*made, error) {
+// makeReceipt makes the receipt of a delivery that ends with a problem and proof,
+// signed: whole as a derived part, and without what is personal in its result.
+func (s *scope) makeReceipt(ctx context.Context, fence func(*store.Tx) error, d *store.Delivery) ([]byte, error) {
 	key, err := s.signer(ctx)
 	if err != nil {
 		return nil, err
@@ -37,31 +27,22 @@ func (s *scope) makeReceipt(ctx context.Context, d *store.Delivery) (*made, erro
 	if err != nil {
 		return nil, err
 	}
-	spool, err := scratch.New(s.opts.ScratchDir)
-	if err != nil {
-		return nil, err
-	}
+	spool := s.spool(ctx, d.Import)
 	defer spool.Close()
 	rec := receipt.New(*head, spool)
 	if err := s.lines(ctx, d, rec.Add); err != nil {
 		return nil, err
 	}
 	rec.Finished = s.opts.Now().UTC()
-	m := &made{}
-	if m.file, err = scratch.New(s.opts.ScratchDir); err != nil {
+	signed, err := s.derive(ctx, derivation{fence: fence, id: d.Import, key: keyReceipt(d.ID)}, func(w io.Writer) error {
+		return rec.WriteSigned(ctx, w, key)
+	})
+	if err != nil {
 		return nil, err
 	}
-	err = rec.WriteSigned(ctx, m.file, key)
-	if err == nil {
-		m.Reader = io.NewSectionReader(m.file, 0, m.file.Size())
-		var open bytes.Buffer
-		err = receipt.Redact(&open, io.NewSectionReader(m.file, 0, m.file.Size()))
-		m.open = open.Bytes()
-	}
-	if err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
+	var open bytes.Buffer
+	err = receipt.Redact(&open, whole(signed))
+	return open.Bytes(), err
 }
 
 // receiptHead is what a receipt says of the delivery as a whole.
@@ -158,7 +139,7 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	if kept.Import != id {
 		return nil, ErrNotFound
 	}
-	whole, err := s.derived(ctx, id, keyReceipt(delivery))
+	signed, err := s.derived(ctx, id, keyReceipt(delivery), nil)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrErased):
 		return bytes.NewReader(kept.Document), nil
@@ -170,5 +151,5 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	}); err != nil {
 		return nil, err
 	}
-	return io.NewSectionReader(whole, 0, whole.Size()), nil
+	return whole(signed), nil
 }
