@@ -19,9 +19,8 @@ const garbageAge = 24 * time.Hour
 // enough from garbageAge that no clock of a blob store makes it older than that.
 const rowTime = garbageAge / 2
 
-// collectBlobs deletes blobs that no row names: what a crash left between the durable
-// write of a segment and its row.
-func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {
+// eachTenant runs f for every tenant that has not been destroyed.
+func (g *Gateway) eachTenant(ctx context.Context, f func(*scope) error) error {
 	tenants, err := g.db.System().Tenants(ctx)
 	if err != nil {
 		return err
@@ -37,11 +36,17 @@ func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := s.collectTenant(ctx, now.Add(-garbageAge)); err != nil {
+		if err := f(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// collectBlobs deletes blobs that no row names: what a crash left between the durable
+// write of a segment and its row.
+func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {
+	return g.eachTenant(ctx, func(s *scope) error { return s.collectTenant(ctx, now.Add(-garbageAge)) })
 }
 
 // collectTenant goes through the blobs of a tenant, which come import by import.

@@ -26,6 +26,7 @@ type Gateway struct {
 	opts  GatewayOptions
 	log   *slog.Logger
 	clock clock
+	keys  keyless
 }
 
 // GatewayOptions is how a gateway works. Zero durations stand for the defaults.

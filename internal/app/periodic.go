@@ -126,8 +126,8 @@ func (g *Gateway) warnOf(ctx context.Context, ref store.Ref, level int) error {
 	return nil
 }
 
-// collect removes what a crash left behind: blobs without a row, answers kept for
-// idempotency, jobs that have ended. A key without an import stays: it opens nothing.
+// collect removes what a crash left behind: blobs without a row, keys without an
+// import, answers kept for idempotency, jobs that have ended.
 func (g *Gateway) collect(ctx context.Context) error {
 	now, err := g.databaseTime(ctx)
 	if err != nil {
@@ -143,10 +143,10 @@ func (g *Gateway) collect(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !steady:
-		g.log.Info("the clock may have jumped, or no node ran: segments without a row are not collected this time")
+		g.log.Info("the clock may have jumped, or no node ran: segments and keys without a row are not collected this time")
 		return nil
 	}
-	return g.collectBlobs(ctx, now)
+	return errors.Join(g.collectBlobs(ctx, now), g.eachTenant(ctx, func(s *scope) error { return s.collectKeys(ctx, now) }))
 }
 
 // dailyCheck proves that nothing is older than it may be.
