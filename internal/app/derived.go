@@ -36,9 +36,8 @@ type derivation struct {
 	of []byte
 }
 
-// errSlow: what a derived part is made of took so long to come that its first segments
-// are near being collected.
-var errSlow = errors.New("a derived part took too long to make")
+// errSlow: it took so long to come that its first segments are near being collected.
+var errSlow = errors.New("it took too long to come, and is not kept")
 
 // derive makes a part, of what fill writes. Its segments get their rows all at once
 // with it, so it is there whole or not at all; those that a crash leaves are collected.

@@ -192,10 +192,8 @@ var errLost = errors.New("the store is lost here")
 func TestDerivedIsWholeOrNotThere(t *testing.T) {
 	for _, stage := range []store.Stage{store.StageStatement, store.StageCommit, store.StageCommitted} {
 		t.Run(fmt.Sprint(stage), func(t *testing.T) {
-			clock := &shift{}
-			w, trouble := troubledWorld(t, clock, nil)
-			w.close()
-			ctx := t.Context()
+			w := newKeyWorld(t)
+			trouble, ctx := w.trouble, t.Context()
 			must(t, w.retention(ctx))
 			id := w.bring("exam.zip", nestedExam(t))
 			for at := 1; ; at++ {
@@ -227,8 +225,7 @@ func TestDerivedIsWholeOrNotThere(t *testing.T) {
 				}
 				w.dropNested(id)
 			}
-			clock.add(garbageAge + time.Hour)
-			must(t, w.ConfirmClock(ctx, w.who))
+			w.pass(garbageAge + time.Hour)
 			must(t, w.collect(ctx))
 			if n := w.strays(id); n != 0 {
 				t.Errorf("%d blobs without a row are left", n)

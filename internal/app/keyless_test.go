@@ -3,12 +3,16 @@ package app
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"lotse/internal/importer"
 	"lotse/internal/sealed"
+	"lotse/internal/sealed/blob"
+	"lotse/internal/sealed/blob/disk"
+	"lotse/internal/sealed/keyring/file"
 	"lotse/internal/store"
 )
 
@@ -21,12 +25,38 @@ type keyWorld struct {
 }
 
 func newKeyWorld(t *testing.T) *keyWorld {
-	clock, monotonic := &shift{}, &shift{}
-	w, trouble := troubledWorld(t, clock, func(o *GatewayOptions) {
+	clock, monotonic, trouble, dir := &shift{}, &shift{}, &trouble{}, t.TempDir()
+	stored, err := disk.Open(filepath.Join(dir, "blobs"))
+	must(t, err)
+	keys, err := file.Open(filepath.Join(dir, "keyring"), nil)
+	must(t, err)
+	config := store.Config{Engine: store.SQLite, Path: filepath.Join(dir, "lotse.db"), Faults: trouble.at, Shift: clock.get}
+	w := openWorld(t, dir, config, &datedBlobs{Store: stored, now: clock.get}, keys, func(o *GatewayOptions) {
 		o.Monotonic = func() time.Time { return time.Now().Add(monotonic.get()) }
 	})
 	w.close()
 	return &keyWorld{world: w, clock: clock, monotonic: monotonic, trouble: trouble}
+}
+
+// datedBlobs is a store whose clock is the one that a test moves.
+type datedBlobs struct {
+	blob.Store
+	now  func() time.Duration
+	born sync.Map // key → time.Duration by which the clock was moved then
+}
+
+func (d *datedBlobs) Create(ctx context.Context, key string) (blob.Writer, error) {
+	d.born.Store(key, d.now())
+	return d.Store.Create(ctx, key)
+}
+
+func (d *datedBlobs) List(ctx context.Context, prefix string, f func(blob.Info) error) error {
+	return d.Store.List(ctx, prefix, func(b blob.Info) error {
+		if by, ok := d.born.Load(b.Key); ok {
+			b.Modified = b.Modified.Add(by.(time.Duration))
+		}
+		return f(b)
+	})
 }
 
 // pass lets time pass, as the nodes see it that run.

@@ -146,7 +146,9 @@ func (g *Gateway) collect(ctx context.Context) error {
 		g.log.Info("the clock may have jumped, or no node ran: segments and keys without a row are not collected this time")
 		return nil
 	}
-	return errors.Join(g.collectBlobs(ctx, now), g.eachTenant(ctx, func(s *scope) error { return s.collectKeys(ctx, now) }))
+	return g.eachTenant(ctx, func(s *scope) error {
+		return errors.Join(s.collectSegments(ctx, now), s.collectKeys(ctx, now))
+	})
 }
 
 // dailyCheck proves that nothing is older than it may be.

@@ -191,6 +191,7 @@ func (u *uploads) Lease(ctx context.Context, id string) (tus.Lease, error) {
 	}
 	l := &uploading{s: s, id: id, ctx: context.WithoutCancel(ctx)}
 	err = s.t.Write(ctx, func(tx *store.Tx) (err error) {
+		l.since = tx.Now()
 		if l.token, err = tx.LeaseUpload(id, uploadLease); err != nil {
 			return err
 		}
@@ -217,6 +218,7 @@ type uploading struct {
 	offset   int64
 	writer   *sealed.Writer
 	cut      []sealed.Segment // durable, not yet committed
+	since    time.Time        // by the database: when there was none of these yet
 	renewing chan struct{}
 	renewed  sync.WaitGroup
 	released sync.Once
@@ -266,7 +268,12 @@ func (l *uploading) Commit(ctx context.Context) (int64, error) {
 		return l.offset, nil
 	}
 	var size int64
+	var now time.Time
 	err := l.s.t.Write(ctx, func(tx *store.Tx) error {
+		now = tx.Now()
+		if now.Sub(l.since) > rowTime { // they may be near being collected
+			return tus.TooLong
+		}
 		if err := tx.HoldUpload(l.id, l.token); err != nil {
 			return err
 		}
@@ -290,7 +297,7 @@ func (l *uploading) Commit(ctx context.Context) (int64, error) {
 	if err != nil {
 		return l.offset, uploadRefusal(err)
 	}
-	l.offset, l.cut = size, nil
+	l.offset, l.cut, l.since = size, nil, now
 	return size, nil
 }
 
