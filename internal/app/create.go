@@ -234,6 +234,9 @@ func (s *scope) insert(tx *store.Tx, im *begun) error {
 		return err
 	}
 	im.Created = tx.Now()
+	if im.Kind == KindUpload {
+		im.Quiet = im.Created.Add(uploadIdle)
+	}
 	im.Expires = im.Created.Add(limits.retention)
 	im.Purge = im.Expires
 	if err := tx.InsertImport(im.Import); err != nil {

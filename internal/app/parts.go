@@ -45,12 +45,25 @@ func (s *scope) addSegments(tx *store.Tx, id string, part int, list []sealed.Seg
 	if err := tx.AddSegments(id, part, storedSegments(list)); err != nil {
 		return nil, err
 	}
+	if err := s.stirred(tx, im); err != nil {
+		return nil, err
+	}
 	if im.FirstByte.IsZero() {
 		if err := s.startClock(tx, id); err != nil {
 			return nil, err
 		}
 	}
 	return tx.Part(id, part)
+}
+
+// stirred notes that something came of an upload, no more often than every minute.
+func (s *scope) stirred(tx *store.Tx, im *store.Import) error {
+	until := tx.Now().Add(uploadIdle)
+	if im.Kind != KindUpload || im.State != importer.Fetching || until.Sub(im.Quiet) < time.Minute {
+		return nil
+	}
+	im.Quiet = until
+	return tx.SetQuiet(im.ID, until)
 }
 
 // lockAlive locks an import that parts may be added to.

@@ -78,6 +78,9 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 		if im.Kind != KindUpload || im.State != importer.Fetching {
 			return tus.Gone
 		}
+		if err := s.stirred(tx, im); err != nil {
+			return err
+		}
 		row := &store.Part{Import: id, Role: rolePart, Key: upload.String(), Declared: up.Length, Complete: up.Length == 0, About: column}
 		if err := tx.InsertPart(row); err != nil {
 			return err
@@ -108,7 +111,10 @@ func (s *scope) uploadID(ctx context.Context, id, key string) (uuid.UUID, error)
 
 // uploadRefusal says what a client is told.
 func uploadRefusal(err error) error {
+	var ended *importer.ImpossibleError
 	switch {
+	case errors.As(err, &ended):
+		return tus.Gone
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrNoKey):
 		return tus.NotFound
 	case errors.Is(err, sealed.ErrErased):
