@@ -40,6 +40,9 @@ type GatewayOptions struct {
 	Grace time.Duration
 	// GraceRejected is how long an import is kept that was rejected or cancelled; 24 h.
 	GraceRejected time.Duration
+	// Receipts is how long the receipt of a delivery is kept, without what is personal,
+	// when its import has been purged; ten years.
+	Receipts time.Duration
 	// Quiet is how long nothing may come before a received import is closed; 60 s.
 	Quiet time.Duration
 	// Persistence is how long a fetch or a delivery is tried again by itself; 24 h.
@@ -81,6 +84,7 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 	o.Retention = min(o.Retention, MaxRetention)
 	or(&o.Grace, 24*time.Hour)
 	or(&o.GraceRejected, 24*time.Hour)
+	or(&o.Receipts, 10*365*24*time.Hour)
 	or(&o.Quiet, time.Minute)
 	or(&o.Persistence, 24*time.Hour)
 	or(&o.CommitPatience, 15*time.Minute)

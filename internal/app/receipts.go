@@ -121,6 +121,44 @@ func (s *scope) newSigner(ctx context.Context) (string, error) {
 	return column, err
 }
 
+// receiptEnded reports whether the receipt of a delivery is kept no longer.
+func (s *scope) receiptEnded(im *store.Import, d *store.Delivery) bool {
+	return im.State == importer.Purged && s.opts.Now().Sub(d.Settled) > s.opts.Receipts
+}
+
+// endReceipts deletes the receipts of purged imports whose time has come. The trail of
+// what happened stays. A clock that jumped pauses it.
+func (g *Gateway) endReceipts(ctx context.Context) error {
+	now, err := g.databaseTime(ctx)
+	if err != nil {
+		return err
+	}
+	if steady, err := g.steady(ctx, now); err != nil || !steady {
+		return err
+	}
+	before := now.Add(-g.opts.Receipts)
+	for {
+		due, err := g.db.System().DueReceipts(ctx, before, batchOfTick)
+		if err != nil {
+			return err
+		}
+		for _, d := range due {
+			err := g.db.Tenant(d.Tenant).Write(ctx, func(tx *store.Tx) error {
+				if err := tx.DropReceipt(d.Delivery, before); err != nil {
+					return err
+				}
+				return tx.Audit(store.Event{Import: d.Import, Actor: machine, Event: "receipt.ended", Detail: map[string]any{"delivery": d.Delivery}})
+			})
+			if err != nil && !errors.Is(err, store.ErrNotFound) { // another was faster
+				return err
+			}
+		}
+		if len(due) < batchOfTick {
+			return nil
+		}
+	}
+}
+
 // Receipt writes the signed receipt of a delivery: whole as long as the import
 // exists, afterwards without what was personal.
 func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io.Reader, error) {

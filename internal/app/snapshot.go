@@ -148,7 +148,9 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 	}
 	v := s.outline(im)
 	for _, d := range deliveries {
-		v.Delivery = append(v.Delivery, deliveryView(d))
+		view := deliveryView(d)
+		view.Receipt = view.Receipt && !s.receiptEnded(im, &d)
+		v.Delivery = append(v.Delivery, view)
 		if !d.RetryAt.IsZero() && !d.State.Ended() && !slices.Contains(v.Next, "retry") {
 			v.Next = append(v.Next, "retry")
 		}
