@@ -77,7 +77,7 @@ func (s *scope) mayDerive(ctx context.Context, d derivation) (begun time.Time, e
 
 // keepDerived makes the part exist and returns the segments that it has then.
 func (s *scope) keepDerived(ctx context.Context, d derivation, begun time.Time, made *spool) ([]sealed.Segment, error) {
-	about, err := s.seal(ctx, d.id, sealedPart, aboutPart{Of: d.of})
+	about, err := s.aboutDerived(ctx, d)
 	if err != nil {
 		made.Close()
 		return nil, err
@@ -130,6 +130,14 @@ func (s *scope) keepDerived(ctx context.Context, d derivation, begun time.Time, 
 	}
 	s.discard(ctx, d.id, dropped)
 	return made.list, nil
+}
+
+// aboutDerived is sealed where there is something to say.
+func (s *scope) aboutDerived(ctx context.Context, d derivation) ([]byte, error) {
+	if d.of == nil {
+		return nil, nil
+	}
+	return s.seal(ctx, d.id, sealedPart, aboutPart{Of: d.of})
 }
 
 // errOther: there is a part of the key, incomplete or made of something else.
