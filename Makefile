@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := build
-.PHONY: setup build demo test fmt-check vet lint unit fuzz bench torture load clean
+.PHONY: setup build demo test fmt-check vet lint unit fuzz bench torture load large clean
 
 GO ?= go
 
@@ -53,6 +53,10 @@ torture: build
 # Fifty imports at once against one after the other.
 load: build
 	$(GO) run ./test/load
+
+# One exam of SIZE (30) GB through tus; needs as much room in the temporary folder.
+large: build
+	$(GO) run ./test/large -lotse bin/lotse -size $(or $(SIZE),30)
 
 clean:
 	rm -rf bin

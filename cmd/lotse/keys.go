@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"lotse/internal/backup"
 	"lotse/internal/node"
@@ -44,6 +45,13 @@ type keysRotateCmd struct {
 // Run rotates. When it is interrupted, the same again finishes it.
 func (c keysRotateCmd) Run(s *session) error {
 	return withStores(s, c.sources(), func(in *node.Stores) error {
+		alive, err := in.DB.System().Nodes(s.ctx)
+		if err != nil {
+			return err
+		}
+		if len(alive) > 0 { // they know only the old key
+			return &backup.Refusal{Code: backup.Alive, Detail: strings.Join(alive, ", ")}
+		}
 		next, err := keyring.CreateMasterFile(c.NewKeyFile)
 		if err != nil {
 			return err

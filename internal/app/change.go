@@ -211,7 +211,7 @@ func halfFetched(im *store.Import) bool {
 
 // fetched ends the coming in: secrets go, the inspection follows.
 func (s *scope) fetched(tx *store.Tx, im *store.Import) error {
-	im.Secrets, im.Question, im.RetryAt = nil, nil, zeroTime
+	im.Secrets, im.Question, im.RetryAt, im.Quiet = nil, nil, zeroTime, zeroTime
 	im.Problem, im.ProblemHost = "", ""
 	if err := s.move(tx, im, importer.EventFetched, map[string]any{"parts": im.Parts, "bytes": im.Bytes}); err != nil {
 		return err

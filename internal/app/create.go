@@ -117,11 +117,11 @@ func (s *scope) create(ctx context.Context, n NewImport) (string, error) {
 		err := s.insert(tx, im)
 		switch {
 		case n.Once != "" && errors.Is(err, store.ErrConflict):
-			return s.begun(tx, im.ID)
+			return s.stillNew(tx, im.ID)
 		case err != nil || n.Kind != KindLink:
 			return err
 		}
-		return s.enqueue(tx, jobFetch, im)
+		return s.enqueue(tx, jobFetch, im.Import)
 	})
 	if err != nil {
 		return "", fmt.Errorf("create the import: %w", err)
@@ -169,8 +169,8 @@ func (a *Answers) check() error {
 	return nil
 }
 
-// begun makes sure that a creation that was asked for before is still the same.
-func (s *scope) begun(tx *store.Tx, id string) error {
+// stillNew makes sure that a creation that was asked for before is still the same.
+func (s *scope) stillNew(tx *store.Tx, id string) error {
 	im, err := tx.Import(id)
 	if err == nil && im.Created.Before(tx.Now().Add(-onceFor)) {
 		err = errOld
@@ -190,31 +190,62 @@ func (s *scope) importID(ctx context.Context, once string) (string, error) {
 	return uuid.NewSHA1(uuid.Nil, []byte(mac)).String(), nil
 }
 
-// begin makes the key of a new import. Should the import itself not come to be, the
-// key stays and opens nothing: nothing was sealed with it that anyone was promised.
-func (s *scope) begin(ctx context.Context, kind, once string) (*store.Import, error) {
+// beginTime is how long an import may take from the beginning of its key to its row, by
+// the database's time: much less than the time after which a key without a row is
+// collected, which nothing was sealed with that anyone was promised.
+const beginTime = time.Hour
+
+// begun is an import that has its key and not yet its row.
+type begun struct {
+	*store.Import
+	since time.Time // by the database; zero: its key is that of an attempt long ago
+}
+
+// begin makes the key of a new import, or takes that of an attempt just before.
+func (s *scope) begin(ctx context.Context, kind, once string) (*begun, error) {
 	id, err := s.importID(ctx, once)
 	if err != nil {
 		return nil, fmt.Errorf("begin an import: %w", err)
 	}
-	im := &store.Import{ID: id, Kind: kind, State: importer.Fetching, CreatedBy: s.who.Actor, Priority: PriorityPerson}
-	if err := s.v.CreateImport(ctx, im.ID); err != nil {
+	im := &begun{Import: &store.Import{ID: id, Kind: kind, State: importer.Fetching, CreatedBy: s.who.Actor, Priority: PriorityPerson}}
+	if im.since, err = s.databaseTime(ctx); err != nil {
 		return nil, fmt.Errorf("begin an import: %w", err)
+	}
+	there, err := s.v.BeginImport(ctx, im.ID)
+	if err != nil {
+		return nil, fmt.Errorf("begin an import: %w", err)
+	}
+	if !there {
+		return im, nil
+	}
+	made, err := s.v.ImportMade(ctx, im.ID)
+	if err != nil {
+		return nil, fmt.Errorf("begin an import: %w", err)
+	}
+	if im.since.Sub(made).Abs() > beginTime { // or the keyring's clock is another
+		im.since = zeroTime
 	}
 	return im, nil
 }
 
-// insert writes the row of a new import.
-func (s *scope) insert(tx *store.Tx, im *store.Import) error {
+// insert writes the row of a new import. errOld when it was begun so long ago that its
+// key may be collected.
+func (s *scope) insert(tx *store.Tx, im *begun) error {
 	limits, err := s.keeping(tx)
 	if err != nil {
 		return err
 	}
 	im.Created = tx.Now()
+	if im.Kind == KindUpload {
+		im.Quiet = im.Created.Add(uploadIdle)
+	}
 	im.Expires = im.Created.Add(limits.retention)
 	im.Purge = im.Expires
-	if err := tx.InsertImport(im); err != nil {
+	if err := tx.InsertImport(im.Import); err != nil {
 		return err
+	}
+	if tx.Now().Sub(im.since) > beginTime {
+		return errOld
 	}
 	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind})
 }

@@ -29,7 +29,7 @@ func (g *Gateway) deliverJob(ctx context.Context, run *queue.Run) error {
 	if d.State == importer.DeliverySent { // another worker was lost before its receipt
 		return s.deliverySent(ctx, run, d.ID)
 	}
-	w, err := s.openWork(ctx, d.Import)
+	w, err := s.openWork(ctx, run.Fence, d.Import)
 	if err != nil {
 		return s.deliveryStopped(ctx, run, d, err)
 	}

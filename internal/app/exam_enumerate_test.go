@@ -104,7 +104,7 @@ func oneFails(t *testing.T, engine store.Engine, when func(store.Point) error) b
 		}
 	}
 	checkTrail(t, w, id)
-	must(t, w.collectBlobs(ctx, time.Now().Add(2*garbageAge))) // takes nothing that is needed, whatever was left behind
+	must(t, w.eachTenant(ctx, func(s *scope) error { return s.collectTenant(ctx, time.Now().Add(garbageAge)) })) // takes nothing that is needed, whatever was left behind
 	must(t, w.Delete(ctx, w.who, id, 0))
 	w.until(id, importer.Purged)
 	if n := files(t, w.dir+"/blobs"); n != 0 {

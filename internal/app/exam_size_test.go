@@ -77,7 +77,7 @@ func TestManyInstances(t *testing.T) {
 	}
 	sc, err := w.scope(ctx, w.who)
 	must(t, err)
-	r, err := sc.derived(ctx, id, keyInspection)
+	r, err := sc.derived(ctx, id, keyInspection, nil)
 	must(t, err)
 	if limit := int64(600 * (n + letters + 10)); r.Size() > limit {
 		t.Errorf("the inspection has %d bytes, more than %d", r.Size(), limit)

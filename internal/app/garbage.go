@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,9 +16,12 @@ import (
 // than any write of a segment takes until its row is committed.
 const garbageAge = 24 * time.Hour
 
-// collectBlobs deletes blobs that no row names: what a crash left between the durable
-// write of a segment and its row.
-func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {
+// rowTime is how long a segment may be without its row, by the database's time: far
+// enough from garbageAge that no clock of a blob store makes it older than that.
+const rowTime = garbageAge / 2
+
+// eachTenant runs f for every tenant that has not been destroyed.
+func (g *Gateway) eachTenant(ctx context.Context, f func(*scope) error) error {
 	tenants, err := g.db.System().Tenants(ctx)
 	if err != nil {
 		return err
@@ -33,11 +37,61 @@ func (g *Gateway) collectBlobs(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if err := s.collectTenant(ctx, now.Add(-garbageAge)); err != nil {
+		if err := f(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// storeSkew is by how much the clock of the blob store may differ from the database's.
+const storeSkew = time.Hour
+
+// collectSegments deletes segments that no row names: what a crash left between their
+// durable write and their row. Blobs of a store whose clock is another than the
+// database's are not as old as they look: nothing is collected then.
+func (s *scope) collectSegments(ctx context.Context, now time.Time) error {
+	skew, err := s.blobSkew(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the blob store for its time: %w", err)
+	}
+	if skew.Abs() > storeSkew {
+		s.log.Warn("the clocks of the blob store and of the database differ: segments without a row are not collected", "by", skew.Round(time.Second))
+		return nil
+	}
+	return s.collectTenant(ctx, now.Add(-garbageAge))
+}
+
+// blobSkew is by how much the clock of the blob store is ahead of the database's: it
+// writes a blob and looks how old that is.
+func (s *scope) blobSkew(ctx context.Context) (skew time.Duration, err error) {
+	id := store.NewID()
+	key := s.v.BlobKey(id, "clock")
+	w, err := s.blobs.Create(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Abort()
+	if _, err := w.Write([]byte("clock")); err != nil {
+		return 0, err
+	}
+	if err := w.Commit(ctx); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.blobs.Delete(context.WithoutCancel(ctx), key)) }()
+	now, err := s.databaseTime(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seen := false
+	err = s.blobs.List(ctx, s.v.Prefix(id), func(b blob.Info) error {
+		skew, seen = b.Modified.Sub(now), true
+		return nil
+	})
+	if err == nil && !seen {
+		err = errors.New("the blob store does not list what was written")
+	}
+	return skew, err
 }
 
 // collectTenant goes through the blobs of a tenant, which come import by import.

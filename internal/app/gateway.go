@@ -26,6 +26,7 @@ type Gateway struct {
 	opts  GatewayOptions
 	log   *slog.Logger
 	clock clock
+	keys  keyless
 }
 
 // GatewayOptions is how a gateway works. Zero durations stand for the defaults.
@@ -39,6 +40,9 @@ type GatewayOptions struct {
 	Grace time.Duration
 	// GraceRejected is how long an import is kept that was rejected or cancelled; 24 h.
 	GraceRejected time.Duration
+	// Receipts is how long the receipt of a delivery is kept, without what is personal,
+	// when its import has been purged; ten years.
+	Receipts time.Duration
 	// Quiet is how long nothing may come before a received import is closed; 60 s.
 	Quiet time.Duration
 	// Persistence is how long a fetch or a delivery is tried again by itself; 24 h.
@@ -59,8 +63,6 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
-	// ScratchDir is for archives inside archives, sealed.
-	ScratchDir string
 	// Warn sends a warning that an import ends undelivered; nil: only the page says so.
 	Warn func(ctx context.Context, w Warning) error
 	// Now is the clock of this node; nil: time.Now. Times in the database are its own.
@@ -82,6 +84,7 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 	o.Retention = min(o.Retention, MaxRetention)
 	or(&o.Grace, 24*time.Hour)
 	or(&o.GraceRejected, 24*time.Hour)
+	or(&o.Receipts, 10*365*24*time.Hour)
 	or(&o.Quiet, time.Minute)
 	or(&o.Persistence, 24*time.Hour)
 	or(&o.CommitPatience, 15*time.Minute)

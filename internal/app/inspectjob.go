@@ -18,7 +18,7 @@ func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
 	}
 	ctx, done := untilStopping(ctx, run)
 	defer done()
-	pkg, err := s.assemble(ctx, im)
+	pkg, err := s.assemble(ctx, run.Fence, im)
 	if err != nil {
 		return s.stageStopped(ctx, run, im.ID, err)
 	}
@@ -43,9 +43,9 @@ func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
 	})
 }
 
-// assemble opens what came in as a package.
-func (s *scope) assemble(ctx context.Context, im *store.Import) (*source.Opened, error) {
-	parts, err := s.parts(ctx, im)
+// assemble opens what came in as a package, for the holder of a fence.
+func (s *scope) assemble(ctx context.Context, fence func(*store.Tx) error, im *store.Import) (*source.Opened, error) {
+	parts, of, err := s.parts(ctx, im)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +53,7 @@ func (s *scope) assemble(ctx context.Context, im *store.Import) (*source.Opened,
 	if err := s.open(ctx, im.ID, sealedRequest, im.Request, &asked); err != nil {
 		return nil, err
 	}
-	req := source.Request{Password: asked.ArchivePassword, Answers: asked.Archives, ScratchDir: s.opts.ScratchDir, Later: true}
+	req := source.Request{Password: asked.ArchivePassword, Answers: asked.Archives, Later: true,
+		Derived: &nested{s: s, fence: fence, id: im.ID, of: of}}
 	return source.Assemble(ctx, parts, req, source.Hooks{})
 }

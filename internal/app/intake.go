@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"lotse/dlx"
 	"lotse/internal/importer"
@@ -49,7 +50,9 @@ type arrived struct {
 	intake   string
 	about    []byte
 	segments []sealed.Segment
-	closed   bool // the import was closed meanwhile: it goes into another one
+	since    time.Time // by the database: when none of the segments was there
+	closed   bool      // the import was closed meanwhile: it goes into another one
+	late     bool      // it took so long to come that its segments may be collected
 }
 
 // Receive stores an object durably.
@@ -70,8 +73,12 @@ func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) e
 		if err := in.store(ctx, s, a, meta, source); err != nil {
 			return err
 		}
-		if err := in.group.Do(ctx, a); err != nil || !a.closed {
+		if err := in.group.Do(ctx, a); err != nil || !a.closed && !a.late {
 			return err
+		}
+		if a.late {
+			s.discard(ctx, a.imports, storedSegments(a.segments))
+			return errSlow
 		}
 		// Its import was closed between the first byte and the last: into the next one.
 		old := s.v.Reader(a.imports, a.segments).WithContext(ctx)
@@ -88,11 +95,15 @@ func (in *Intake) count(n int) {
 
 // store writes the bytes into segments of the import that is open for them.
 func (in *Intake) store(ctx context.Context, s *scope, a *arrived, meta receive.Meta, r io.Reader) error {
+	since, err := s.databaseTime(ctx)
+	if err != nil {
+		return err
+	}
 	id, err := in.open(ctx, s, a.intake)
 	if err != nil {
 		return err
 	}
-	a.imports, a.segments, a.closed = id, nil, false
+	a.imports, a.segments, a.since, a.closed = id, nil, since, false
 	about := aboutPart{Source: "dicom", Name: "object.dcm", Type: dlx.DICOM,
 		Origin: importer.Origin{Kind: importer.FromUpload, Label: meta.CallingAE}}
 	if a.about, err = s.seal(ctx, id, sealedPart, about); err != nil {
@@ -190,8 +201,8 @@ func (in *Intake) add(s *scope, tx *store.Tx, a *arrived) error {
 	if err != nil {
 		return err
 	}
-	a.closed = im.Quiet.IsZero()
-	if a.closed {
+	a.closed, a.late = im.Quiet.IsZero(), tx.Now().Sub(a.since) > rowTime
+	if a.closed || a.late {
 		return nil
 	}
 	row := &store.Part{Import: a.imports, Role: rolePart, Key: a.key, Declared: -1, About: a.about}

@@ -30,6 +30,7 @@ type aboutPart struct {
 	Type     dlx.MediaType
 	Refused  importer.ReasonCode
 	Metadata map[string][]byte // of an upload, as the client gave it
+	Of       []byte            // digest of what a derived part was made from
 }
 
 // keeper keeps the parts of a fetch: every byte in segments, every row under the

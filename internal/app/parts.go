@@ -1,12 +1,9 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
+	"crypto/sha256"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -41,14 +38,14 @@ func storedSegments(list []sealed.Segment) []store.Segment {
 // addSegments makes durable segments exist, and starts the import's time with the
 // first of them.
 func (s *scope) addSegments(tx *store.Tx, id string, part int, list []sealed.Segment) (*store.Part, error) {
-	im, err := tx.LockImport(id)
+	im, err := s.lockAlive(tx, id)
 	if err != nil {
 		return nil, err
 	}
-	if im.State.Ended() {
-		return nil, &importer.ImpossibleError{State: string(im.State), Event: "add"}
-	}
 	if err := tx.AddSegments(id, part, storedSegments(list)); err != nil {
+		return nil, err
+	}
+	if err := s.stirred(tx, im); err != nil {
 		return nil, err
 	}
 	if im.FirstByte.IsZero() {
@@ -57,6 +54,25 @@ func (s *scope) addSegments(tx *store.Tx, id string, part int, list []sealed.Seg
 		}
 	}
 	return tx.Part(id, part)
+}
+
+// stirred notes that something came of an upload, no more often than every minute.
+func (s *scope) stirred(tx *store.Tx, im *store.Import) error {
+	until := tx.Now().Add(uploadIdle)
+	if im.Kind != KindUpload || im.State != importer.Fetching || until.Sub(im.Quiet) < time.Minute {
+		return nil
+	}
+	im.Quiet = until
+	return tx.SetQuiet(im.ID, until)
+}
+
+// lockAlive locks an import that parts may be added to.
+func (s *scope) lockAlive(tx *store.Tx, id string) (*store.Import, error) {
+	im, err := tx.LockImport(id)
+	if err == nil && im.State.Ended() {
+		err = &importer.ImpossibleError{State: string(im.State), Event: "add"}
+	}
+	return im, err
 }
 
 // startClock lets the time of retention begin with the first durable byte.
@@ -92,105 +108,9 @@ func (s *scope) discard(ctx context.Context, id string, list []store.Segment) {
 	}
 }
 
-// derive writes a part that a stage made, anew.
-func (s *scope) derive(ctx context.Context, fence func(*store.Tx) error, id, key string, content io.Reader) error {
-	number, err := s.beginDerived(ctx, fence, id, key)
-	if err != nil {
-		return err
-	}
-	w := s.v.Writer(ctx, id, sealed.WriterOptions{Commit: func(ctx context.Context, list []sealed.Segment) error {
-		return s.t.Write(ctx, func(tx *store.Tx) error {
-			if err := fence(tx); err != nil {
-				return err
-			}
-			_, err := s.addSegments(tx, id, number, list)
-			return err
-		})
-	}})
-	if _, err := io.Copy(w, content); err != nil {
-		w.Abort()
-		return fmt.Errorf("write a derived part: %w", err)
-	}
-	if err := w.Flush(ctx); err != nil {
-		w.Abort()
-		return err
-	}
-	return s.t.Write(ctx, func(tx *store.Tx) error {
-		if err := fence(tx); err != nil {
-			return err
-		}
-		row, err := tx.LockPart(id, number)
-		if err != nil {
-			return err
-		}
-		row.Complete = true
-		return tx.SavePart(row)
-	})
-}
-
-// beginDerived makes an empty part of a key.
-func (s *scope) beginDerived(ctx context.Context, fence func(*store.Tx) error, id, key string) (int, error) {
-	var dropped []store.Segment
-	var number int
-	err := s.t.Write(ctx, func(tx *store.Tx) error {
-		if err := fence(tx); err != nil {
-			return err
-		}
-		im, err := tx.LockImport(id)
-		if err != nil {
-			return err
-		}
-		if im.State.Ended() {
-			return &importer.ImpossibleError{State: string(im.State), Event: "add"}
-		}
-		row, err := tx.PartByKey(id, key)
-		if errors.Is(err, store.ErrNotFound) {
-			row = &store.Part{Import: id, Role: roleDerived, Key: key, Declared: -1}
-			err = tx.InsertPart(row)
-			number = row.Number
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		number = row.Number
-		if dropped, err = tx.DropSegments(id, row.Number); err != nil {
-			return err
-		}
-		if row, err = tx.LockPart(id, number); err != nil {
-			return err
-		}
-		row.Complete = false
-		return tx.SavePart(row)
-	})
-	if err == nil {
-		s.discard(ctx, id, dropped)
-	}
-	return number, err
-}
-
-// derived opens a part that a stage made; store.ErrNotFound before it is complete.
-func (s *scope) derived(ctx context.Context, id, key string) (*sealed.Reader, error) {
-	var segments []store.Segment
-	err := s.t.Read(ctx, func(tx *store.Tx) error {
-		row, err := tx.PartByKey(id, key)
-		if err != nil {
-			return err
-		}
-		if !row.Complete {
-			return store.ErrNotFound
-		}
-		segments, err = tx.Segments(id, row.Number)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s.v.Reader(id, sealedSegments(segments)).WithContext(ctx), nil
-}
-
-// parts are what came in, as the source stage wants them.
-func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, error) {
+// parts are what came in, as the source stage wants them, and a digest that another
+// order or other bytes would not have.
+func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, []byte, error) {
 	var rows []store.Part
 	segments := map[int][]store.Segment{}
 	err := s.t.Read(ctx, func(tx *store.Tx) (err error) {
@@ -204,7 +124,7 @@ func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, err
 		})
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	type placed struct {
 		source.Part
@@ -214,7 +134,7 @@ func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, err
 	for _, row := range rows {
 		var about aboutPart
 		if err := s.open(ctx, im.ID, sealedPart, row.About, &about); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !row.Complete && about.Refused == "" {
 			about.Refused = importer.ReasonNotGiven // it broke off, and nobody goes on with it
@@ -230,10 +150,15 @@ func (s *scope) parts(ctx context.Context, im *store.Import) ([]source.Part, err
 		return a.position - b.position
 	})
 	out := make([]source.Part, len(list))
+	sum := sha256.New()
 	for i := range list {
 		out[i] = list[i].Part
+		fmt.Fprintf(sum, "part %d\n", list[i].number)
+		for _, one := range segments[list[i].number] { // ids are never used again
+			fmt.Fprintf(sum, "%s %d\n", one.ID, one.Size)
+		}
 	}
-	return out, nil
+	return out, sum.Sum(nil), nil
 }
 
 // inspected is an inspection with where the package came from.
@@ -243,40 +168,12 @@ type inspected struct {
 	Paths      map[int32]string // of documents and of what is left out
 }
 
-// Keys of derived parts: the inspection, what a person sees of it, and with
-// keyReceipt a delivery's receipt.
-const (
-	keyInspection = "inspection"
-	keySummary    = "summary"
-)
-
-func keyReceipt(delivery string) string { return "receipt " + delivery }
-
 // keepInspection stores an inspection.
 func (s *scope) keepInspection(ctx context.Context, fence func(*store.Tx) error, id string, in inspected) error {
 	if err := s.deriveJSON(ctx, fence, id, keyInspection, in.unlinked()); err != nil {
 		return err
 	}
 	return s.deriveJSON(ctx, fence, id, keySummary, patientViews(in.Inspection))
-}
-
-func (s *scope) deriveJSON(ctx context.Context, fence func(*store.Tx) error, id, key string, value any) error {
-	raw, err := json.Marshal(value)
-	if err != nil {
-		return fmt.Errorf("keep the %s: %w", key, err)
-	}
-	return s.derive(ctx, fence, id, key, bytes.NewReader(raw))
-}
-
-func (s *scope) derivedJSON(ctx context.Context, id, key string, value any) error {
-	r, err := s.derived(ctx, id, key)
-	if err != nil {
-		return err
-	}
-	if err := json.NewDecoder(io.NewSectionReader(r, 0, r.Size())).Decode(value); err != nil {
-		return fmt.Errorf("read the %s: %w", key, err)
-	}
-	return nil
 }
 
 // inspection reads the stored inspection.

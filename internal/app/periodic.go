@@ -57,7 +57,7 @@ func (g *Gateway) closeReceived(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	due, err := g.db.System().DueToClose(ctx, now, batchOfTick)
+	due, err := g.db.System().DueToClose(ctx, KindDICOM, now, batchOfTick)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,39 @@ func (g *Gateway) closeReceived(ctx context.Context) error {
 			return s.move(tx, im, importer.EventCancelled, map[string]any{"reason": "empty"})
 		}
 		return s.fetched(tx, im)
+	})
+}
+
+// uploadIdle is how long an upload may bring no byte before its import is cancelled.
+const uploadIdle = 24 * time.Hour
+
+// endIdle cancels imports whose files do not come any more. A clock that jumped makes
+// nobody idle.
+func (g *Gateway) endIdle(ctx context.Context) error {
+	now, err := g.databaseTime(ctx)
+	if err != nil {
+		return err
+	}
+	if steady, err := g.steady(ctx, now); err != nil || !steady {
+		return err
+	}
+	due, err := g.db.System().DueToClose(ctx, KindUpload, now, batchOfTick)
+	if err != nil {
+		return err
+	}
+	return g.each(ctx, due, func(s *scope, tx *store.Tx, im *store.Import) error {
+		if im.Quiet.IsZero() || tx.Now().Before(im.Quiet) {
+			return nil // a byte came meanwhile
+		}
+		im.Quiet = zeroTime
+		if im.State != importer.Fetching {
+			return tx.SaveImport(im)
+		}
+		im.Problem, im.ProblemHost = importer.ProblemIdle, ""
+		if err := s.purgeSoon(tx, im); err != nil {
+			return err
+		}
+		return s.move(tx, im, importer.EventCancelled, map[string]any{"reason": "idle"})
 	})
 }
 
@@ -126,8 +159,8 @@ func (g *Gateway) warnOf(ctx context.Context, ref store.Ref, level int) error {
 	return nil
 }
 
-// collect removes what a crash left behind: blobs without a row, answers kept for
-// idempotency, jobs that have ended. A key without an import stays: it opens nothing.
+// collect removes what a crash left behind: blobs without a row, keys without an
+// import, answers kept for idempotency, jobs that have ended.
 func (g *Gateway) collect(ctx context.Context) error {
 	now, err := g.databaseTime(ctx)
 	if err != nil {
@@ -143,10 +176,12 @@ func (g *Gateway) collect(ctx context.Context) error {
 	case err != nil:
 		return err
 	case !steady:
-		g.log.Info("the clock may have jumped, or no node ran: segments without a row are not collected this time")
+		g.log.Info("the clock may have jumped, or no node ran: segments and keys without a row are not collected this time")
 		return nil
 	}
-	return g.collectBlobs(ctx, now)
+	return g.eachTenant(ctx, func(s *scope) error {
+		return errors.Join(s.collectSegments(ctx, now), s.collectKeys(ctx, now))
+	})
 }
 
 // dailyCheck proves that nothing is older than it may be.

@@ -12,23 +12,13 @@ import (
 
 	"lotse/internal/importer"
 	"lotse/internal/importer/receipt"
-	"lotse/internal/scratch"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
 )
 
-// made is a signed receipt: whole, in a scratch file, and without personal data.
-type made struct {
-	io.Reader
-	file *scratch.File
-	open []byte
-}
-
-// Close gives the scratch file back.
-func (m *made) Close() error { return m.file.Close() }
-
-// makeReceipt makes the receipt of a delivery that ends with a problem and proof.
-func (s *scope) makeReceipt(ctx context.Context, d *store.Delivery) (*made, error) {
+// makeReceipt makes the receipt of a delivery that ends with a problem and proof,
+// signed: whole as a derived part, and without what is personal in its result.
+func (s *scope) makeReceipt(ctx context.Context, fence func(*store.Tx) error, d *store.Delivery) ([]byte, error) {
 	key, err := s.signer(ctx)
 	if err != nil {
 		return nil, err
@@ -37,31 +27,22 @@ func (s *scope) makeReceipt(ctx context.Context, d *store.Delivery) (*made, erro
 	if err != nil {
 		return nil, err
 	}
-	spool, err := scratch.New(s.opts.ScratchDir)
-	if err != nil {
-		return nil, err
-	}
+	spool := s.spool(ctx, d.Import)
 	defer spool.Close()
 	rec := receipt.New(*head, spool)
 	if err := s.lines(ctx, d, rec.Add); err != nil {
 		return nil, err
 	}
 	rec.Finished = s.opts.Now().UTC()
-	m := &made{}
-	if m.file, err = scratch.New(s.opts.ScratchDir); err != nil {
+	signed, err := s.derive(ctx, derivation{fence: fence, id: d.Import, key: keyReceipt(d.ID)}, func(w io.Writer) error {
+		return rec.WriteSigned(ctx, w, key)
+	})
+	if err != nil {
 		return nil, err
 	}
-	err = rec.WriteSigned(ctx, m.file, key)
-	if err == nil {
-		m.Reader = io.NewSectionReader(m.file, 0, m.file.Size())
-		var open bytes.Buffer
-		err = receipt.Redact(&open, io.NewSectionReader(m.file, 0, m.file.Size()))
-		m.open = open.Bytes()
-	}
-	if err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
+	var open bytes.Buffer
+	err = receipt.Redact(&open, whole(signed))
+	return open.Bytes(), err
 }
 
 // receiptHead is what a receipt says of the delivery as a whole.
@@ -140,6 +121,44 @@ func (s *scope) newSigner(ctx context.Context) (string, error) {
 	return column, err
 }
 
+// receiptEnded reports whether the receipt of a delivery is kept no longer.
+func (s *scope) receiptEnded(im *store.Import, d *store.Delivery) bool {
+	return im.State == importer.Purged && s.opts.Now().Sub(d.Settled) > s.opts.Receipts
+}
+
+// endReceipts deletes the receipts of purged imports whose time has come. The trail of
+// what happened stays. A clock that jumped pauses it.
+func (g *Gateway) endReceipts(ctx context.Context) error {
+	now, err := g.databaseTime(ctx)
+	if err != nil {
+		return err
+	}
+	if steady, err := g.steady(ctx, now); err != nil || !steady {
+		return err
+	}
+	before := now.Add(-g.opts.Receipts)
+	for {
+		due, err := g.db.System().DueReceipts(ctx, before, batchOfTick)
+		if err != nil {
+			return err
+		}
+		for _, d := range due {
+			err := g.db.Tenant(d.Tenant).Write(ctx, func(tx *store.Tx) error {
+				if err := tx.DropReceipt(d.Delivery, before); err != nil {
+					return err
+				}
+				return tx.Audit(store.Event{Import: d.Import, Actor: machine, Event: "receipt.ended", Detail: map[string]any{"delivery": d.Delivery}})
+			})
+			if err != nil && !errors.Is(err, store.ErrNotFound) { // another was faster
+				return err
+			}
+		}
+		if len(due) < batchOfTick {
+			return nil
+		}
+	}
+}
+
 // Receipt writes the signed receipt of a delivery: whole as long as the import
 // exists, afterwards without what was personal.
 func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io.Reader, error) {
@@ -158,7 +177,7 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	if kept.Import != id {
 		return nil, ErrNotFound
 	}
-	whole, err := s.derived(ctx, id, keyReceipt(delivery))
+	signed, err := s.derived(ctx, id, keyReceipt(delivery), nil)
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrErased):
 		return bytes.NewReader(kept.Document), nil
@@ -170,5 +189,5 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	}); err != nil {
 		return nil, err
 	}
-	return io.NewSectionReader(whole, 0, whole.Size()), nil
+	return whole(signed), nil
 }

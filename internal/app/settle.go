@@ -61,12 +61,8 @@ func (s *scope) settle(ctx context.Context, run *queue.Run, id string, e importe
 		return err
 	}
 	d.Problem, d.Proof = problem, proof
-	signed, err := s.makeReceipt(ctx, d)
+	open, err := s.makeReceipt(ctx, run.Fence, d)
 	if err != nil {
-		return err
-	}
-	defer signed.Close()
-	if err := s.derive(ctx, run.Fence, d.Import, keyReceipt(d.ID), signed); err != nil {
 		return err
 	}
 	return s.t.Write(ctx, func(tx *store.Tx) error {
@@ -85,7 +81,7 @@ func (s *scope) settle(ctx context.Context, run *queue.Run, id string, e importe
 		if err := s.moveDelivery(tx, d, e, map[string]any{"problem": problem, "proof": proof}); err != nil {
 			return err
 		}
-		receipt := store.Receipt{Delivery: d.ID, Import: d.Import, Created: tx.Now(), Document: signed.open}
+		receipt := store.Receipt{Delivery: d.ID, Import: d.Import, Created: tx.Now(), Document: open}
 		if err := tx.InsertReceipt(&receipt); err != nil {
 			return err
 		}

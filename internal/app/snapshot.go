@@ -27,6 +27,9 @@ type Snapshot struct {
 	Purged   *time.Time     `json:"purged,omitempty"`
 	EndsSoon string         `json:"ends_soon,omitempty" doc:"72h or 24h: undelivered, and erased within that time."`
 
+	// IdleUntil is when an upload that is not complete is cancelled.
+	IdleUntil *time.Time `json:"idle_until,omitempty" doc:"Of an upload that is not complete: when it is cancelled, should nothing more come."`
+
 	Problem *ProblemView `json:"problem,omitempty" doc:"Why it does not go on, or goes on later."`
 	RetryAt *time.Time   `json:"retry_at,omitempty" doc:"When it goes on by itself."`
 
@@ -145,7 +148,9 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 	}
 	v := s.outline(im)
 	for _, d := range deliveries {
-		v.Delivery = append(v.Delivery, deliveryView(d))
+		view := deliveryView(d)
+		view.Receipt = view.Receipt && !s.receiptEnded(im, &d)
+		v.Delivery = append(v.Delivery, view)
 		if !d.RetryAt.IsZero() && !d.State.Ended() && !slices.Contains(v.Next, "retry") {
 			v.Next = append(v.Next, "retry")
 		}
@@ -165,6 +170,9 @@ func (s *scope) outline(im *store.Import) *Snapshot {
 		Received: Received{Parts: im.Parts, Bytes: im.Bytes, Files: im.Files, Instances: im.Instances}, Next: next(im)}
 	if im.Problem != "" {
 		v.Problem = &ProblemView{Code: string(im.Problem), Host: im.ProblemHost}
+	}
+	if im.Kind == KindUpload && im.State == importer.Fetching {
+		v.IdleUntil = optional(im.Quiet)
 	}
 	if !im.State.Ended() {
 		switch left := im.Expires.Sub(s.opts.Now()); {

@@ -78,6 +78,9 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 		if im.Kind != KindUpload || im.State != importer.Fetching {
 			return tus.Gone
 		}
+		if err := s.stirred(tx, im); err != nil {
+			return err
+		}
 		row := &store.Part{Import: id, Role: rolePart, Key: upload.String(), Declared: up.Length, Complete: up.Length == 0, About: column}
 		if err := tx.InsertPart(row); err != nil {
 			return err
@@ -108,7 +111,10 @@ func (s *scope) uploadID(ctx context.Context, id, key string) (uuid.UUID, error)
 
 // uploadRefusal says what a client is told.
 func uploadRefusal(err error) error {
+	var ended *importer.ImpossibleError
 	switch {
+	case errors.As(err, &ended):
+		return tus.Gone
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrNoKey):
 		return tus.NotFound
 	case errors.Is(err, sealed.ErrErased):
@@ -191,6 +197,7 @@ func (u *uploads) Lease(ctx context.Context, id string) (tus.Lease, error) {
 	}
 	l := &uploading{s: s, id: id, ctx: context.WithoutCancel(ctx)}
 	err = s.t.Write(ctx, func(tx *store.Tx) (err error) {
+		l.since = tx.Now()
 		if l.token, err = tx.LeaseUpload(id, uploadLease); err != nil {
 			return err
 		}
@@ -217,6 +224,7 @@ type uploading struct {
 	offset   int64
 	writer   *sealed.Writer
 	cut      []sealed.Segment // durable, not yet committed
+	since    time.Time        // by the database: when there was none of these yet
 	renewing chan struct{}
 	renewed  sync.WaitGroup
 	released sync.Once
@@ -266,7 +274,12 @@ func (l *uploading) Commit(ctx context.Context) (int64, error) {
 		return l.offset, nil
 	}
 	var size int64
+	var now time.Time
 	err := l.s.t.Write(ctx, func(tx *store.Tx) error {
+		now = tx.Now()
+		if now.Sub(l.since) > rowTime { // they may be near being collected
+			return tus.TooLong
+		}
 		if err := tx.HoldUpload(l.id, l.token); err != nil {
 			return err
 		}
@@ -290,7 +303,7 @@ func (l *uploading) Commit(ctx context.Context) (int64, error) {
 	if err != nil {
 		return l.offset, uploadRefusal(err)
 	}
-	l.offset, l.cut = size, nil
+	l.offset, l.cut, l.since = size, nil, now
 	return size, nil
 }
 

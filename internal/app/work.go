@@ -25,7 +25,7 @@ type work struct {
 func (w *work) Close() error { return w.pkg.Close() }
 
 // openWork opens what a decision is about.
-func (s *scope) openWork(ctx context.Context, id string) (*work, error) {
+func (s *scope) openWork(ctx context.Context, fence func(*store.Tx) error, id string) (*work, error) {
 	im, err := s.read(ctx, id)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (s *scope) openWork(ctx context.Context, id string) (*work, error) {
 	if w.others, err = choosePatient(w.found.Inspection, w.decided.choice()); err != nil {
 		return nil, err
 	}
-	if w.pkg, err = s.assemble(ctx, im); err != nil {
+	if w.pkg, err = s.assemble(ctx, fence, im); err != nil {
 		return nil, err
 	}
 	if w.exam, err = newExam(w.pkg, w.found.Inspection, &w.decided.Decision); err != nil {

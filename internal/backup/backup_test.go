@@ -185,8 +185,9 @@ func TestNothingGivesAway(t *testing.T) {
 	rawMaster, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(master)))
 	must(t, err)
 	secrets := map[string][]byte{"name": []byte(patient), "bytes": plain[:32], "master key": bytes.TrimSpace(master), "raw master key": rawMaster}
-	for id, err := range old.Keys.List(t.Context(), tenant) {
+	for e, err := range old.Keys.List(t.Context(), tenant) {
 		must(t, err)
+		id := e.ID
 		entry, err := old.Keys.Get(t.Context(), tenant, id)
 		must(t, err)
 		secrets["entry "+id] = entry[2:]

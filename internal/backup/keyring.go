@@ -134,17 +134,17 @@ func writeKeyring(ctx context.Context, keys keyring.Store, master keyring.Master
 // tenant writes the entries first: one that is destroyed meanwhile has a tombstone
 // then, which counts.
 func (w *keyringWriter) tenant(ctx context.Context, keys keyring.Store, tenant string, copied *KeyringCopied) error {
-	for id, err := range keys.List(ctx, tenant) {
+	for e, err := range keys.List(ctx, tenant) {
 		if err != nil {
 			return err
 		}
-		entry, err := keys.Get(ctx, tenant, id)
+		entry, err := keys.Get(ctx, tenant, e.ID)
 		if errors.Is(err, keyring.ErrErased) || errors.Is(err, keyring.ErrNotFound) {
 			continue
 		}
 		if err == nil {
 			copied.Keys++
-			err = w.line(keyringLine{Tenant: tenant, ID: id, Entry: entry})
+			err = w.line(keyringLine{Tenant: tenant, ID: e.ID, Entry: entry})
 		}
 		if err != nil {
 			return err

@@ -25,6 +25,7 @@ const (
 	ClockUncertain    Code = "clock-uncertain"    // by this clock the backup is old, or erasing was paused
 	ClockBehind       Code = "clock-behind"       // by this clock the backup is from the future
 	KeepsChanging     Code = "keeps-changing"     // segments go faster than they can be copied
+	Alive             Code = "alive"              // a node is running
 	KeyringUnreadable Code = "keyring-unreadable" // the copy of the keyring is damaged or of another master key
 )
 

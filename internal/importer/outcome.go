@@ -63,6 +63,7 @@ const (
 	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
 	ProblemNoCommitment ProblemCode = "no-commitment"   // the destination does not offer storage commitment
 	ProblemUnconfirmed  ProblemCode = "not-confirmed"   // the destination does not confirm all it took
+	ProblemIdle         ProblemCode = "upload-idle"     // no byte came for a day, and the upload was not complete
 )
 
 // Problem ends or pauses an import. It is an error whose text is for logs: it

@@ -41,6 +41,7 @@ type Node struct {
 	Tokens  *auth.Tokens
 	Server  *api.Server
 
+	name    string // of this process among all
 	workers *queue.Workers
 	intake  *receive.Server // nil when it is off
 	ready   func()          // called once the node listens
@@ -84,7 +85,8 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	}
 	n.Gateway = app.NewGateway(n.DB, n.Vault, n.Blobs, n.Log, options)
 	n.Tokens = auth.NewTokens(n.DB)
-	n.workers = queue.New(n.DB.System(), queue.Options{Node: nodeName(), Log: n.Log, Grace: n.Config.Workers.Stop,
+	n.name = nodeName()
+	n.workers = queue.New(n.DB.System(), queue.Options{Node: n.name, Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})
 	n.Gateway.Register(n.workers)
 	if err := n.openServer(o); err != nil {
@@ -131,6 +133,11 @@ func (n *Node) openTenant(ctx context.Context) error {
 // Run works until ctx ends, then stops in order: nothing new is taken, what runs
 // reaches its next durable point.
 func (n *Node) Run(ctx context.Context) error {
+	leave, err := n.present(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	if err := n.Server.Listen(ctx); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	"lotse/internal/sealed/keyring"
 )
@@ -22,14 +23,44 @@ func (t *Tenant) ID() string { return t.id }
 // so that an interrupted creation can be repeated; [ErrErased] when it was
 // destroyed.
 func (t *Tenant) CreateImport(ctx context.Context, importID string) error {
-	err := t.vault.ring.Create(ctx, t.id, importID)
-	if err == nil {
-		return nil
+	_, err := t.BeginImport(ctx, importID)
+	return err
+}
+
+// BeginImport is [Tenant.CreateImport] that tells whether the key was there already.
+func (t *Tenant) BeginImport(ctx context.Context, importID string) (there bool, err error) {
+	err = t.vault.ring.Create(ctx, t.id, importID)
+	switch {
+	case err == nil:
+		return false, nil
+	case isExists(err):
+		return true, nil
 	}
-	if isExists(err) {
-		return nil
+	return false, keyError(err)
+}
+
+// ImportMade gives the time of an import's key, by the clock of the keyring.
+// [ErrNoKey], [ErrErased].
+func (t *Tenant) ImportMade(ctx context.Context, importID string) (time.Time, error) {
+	made, err := t.vault.ring.Made(ctx, t.id, importID)
+	if err != nil {
+		return time.Time{}, keyError(err)
 	}
-	return keyError(err)
+	return made, nil
+}
+
+// Imports calls f with every import that has a key and the key's time, in no certain
+// order, and ends with the first error of f, which it returns as it is.
+func (t *Tenant) Imports(ctx context.Context, f func(importID string, made time.Time) error) error {
+	for e, err := range t.vault.ring.Imports(ctx, t.id) {
+		if err != nil {
+			return keyError(err)
+		}
+		if err := f(e.ID, e.Made); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DestroyImport erases everything sealed under an import's key by destroying the

@@ -27,7 +27,7 @@ type Import struct {
 	Ended     time.Time
 	Purged    time.Time // from then on it has no sealed columns and no IntakeKey
 	RetryAt   time.Time // when it goes on by itself
-	Quiet     time.Time // of a received import that is open: when it closes
+	Quiet     time.Time // of one that is open for objects or uploads: when it closes, should nothing come
 
 	Warned      int // 1: 72 h before its end, 2: 24 h
 	Problem     importer.ProblemCode
@@ -80,6 +80,12 @@ func (im *Import) saved() []any {
 		micros(im.Ended), micros(im.Purged), micros(im.RetryAt), micros(im.Quiet), im.Warned, string(im.Problem), im.ProblemHost,
 		text(im.IntakeKey), im.Files, im.Instances, blob(im.Request), blob(im.Secrets), blob(im.Question), blob(im.Fetched),
 		blob(im.Decision)}
+}
+
+// SetQuiet moves Quiet of an import that the caller has locked, and leaves its version:
+// what comes in changes nothing that someone decides on. [ErrNotFound].
+func (tx *Tx) SetQuiet(id string, at time.Time) error {
+	return changedOne(tx.exec("UPDATE imports SET quiet_at = $3 WHERE tenant_id = $1 AND id = $2", id, micros(at)))
 }
 
 // bound keeps what must hold of every import: it is purged no later than it

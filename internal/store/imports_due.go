@@ -17,10 +17,10 @@ func (s *System) DueToPurge(ctx context.Context, now time.Time, limit int) ([]Re
 		" ORDER BY purge_at LIMIT $2", now.UnixMicro(), limit)
 }
 
-// DueToClose lists received imports that have been quiet for long enough.
-func (s *System) DueToClose(ctx context.Context, now time.Time, limit int) ([]Ref, error) {
-	return s.due(ctx, "SELECT tenant_id, id FROM imports WHERE quiet_at IS NOT NULL AND quiet_at <= $1 AND "+living+
-		" ORDER BY quiet_at LIMIT $2", now.UnixMicro(), limit)
+// DueToClose lists imports of a kind that have been quiet for long enough.
+func (s *System) DueToClose(ctx context.Context, kind string, now time.Time, limit int) ([]Ref, error) {
+	return s.due(ctx, "SELECT tenant_id, id FROM imports WHERE quiet_at IS NOT NULL AND quiet_at <= $1 AND kind = $2 AND "+living+
+		" ORDER BY quiet_at LIMIT $3", now.UnixMicro(), kind, limit)
 }
 
 // DueToWarn lists imports that have not ended, expire within the time before and

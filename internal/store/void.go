@@ -75,6 +75,7 @@ func (r *Restored) Void() (v Voided, err error) {
 	}{
 		{&v.Tokens, "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL", []any{now}},
 		{nil, "DELETE FROM installation WHERE tenant_id = '*' AND name LIKE 'setup.%'", nil},
+		{nil, "DELETE FROM installation WHERE tenant_id = '*' AND name LIKE '" + nodePrefix + "%'", nil},
 		{&v.Jobs, "UPDATE jobs SET state = 'waiting', node = NULL, lease_until = NULL, token = token + 1, " +
 			"attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE state = 'running'", nil},
 		{&v.Uploads, "UPDATE uploads SET lease = lease + 1, leased_until = 0 WHERE leased_until <> 0", nil},

@@ -18,7 +18,7 @@ func TestProblemsInBothLanguages(t *testing.T) {
 		importer.ProblemForeignHost, importer.ProblemPatience, importer.ProblemPortal, importer.ProblemAnswer, importer.ProblemQuestion,
 		importer.ProblemNoSource, importer.ProblemBadSource, importer.ProblemNoQR, importer.ProblemNothing, importer.ProblemDestination,
 		importer.ProblemRejected, importer.ProblemUsage, importer.ProblemSelection, importer.ProblemCancelled, importer.ProblemInternal,
-		importer.ProblemSomeFailed, importer.ProblemDiskFull, importer.ProblemTokenUnknown, importer.ProblemSeveral, importer.ProblemPatient, importer.ProblemNoCommitment, importer.ProblemUnconfirmed,
+		importer.ProblemSomeFailed, importer.ProblemDiskFull, importer.ProblemTokenUnknown, importer.ProblemSeveral, importer.ProblemPatient, importer.ProblemNoCommitment, importer.ProblemUnconfirmed, importer.ProblemIdle,
 	}
 	for _, lang := range []string{"en", "de"} {
 		var out bytes.Buffer

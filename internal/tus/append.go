@@ -29,7 +29,8 @@ func (h *Handler) append(w http.ResponseWriter, r *http.Request, id string, leng
 	case r.ContentLength > length-at:
 		return at, TooLarge
 	}
-	a := appending{Handler: h, ctx: ctx, lease: lease, length: length, at: offset, committed: offset, last: time.Now(), sum: sum}
+	a := appending{Handler: h, ctx: ctx, lease: lease, length: length, at: offset, committed: offset, since: h.opt.Monotonic(), sum: sum}
+	a.last = a.since
 	body := newPatient(w, r, h.opt.Stall, h.opt.CommitTimeout)
 	defer body.close()
 	if err := a.take(body); err != nil {
@@ -47,6 +48,7 @@ type appending struct {
 	length    int64
 	at        int64     // as far as is written
 	committed int64     // as far as is promised
+	since     time.Time // the beginning
 	last      time.Time // commit
 	sum       *checksum
 }
@@ -62,15 +64,19 @@ func (a *appending) take(body io.Reader) error {
 		if werr := a.write(buf[:n]); werr != nil {
 			return werr
 		}
+		if err == nil && a.opt.Monotonic().Sub(a.since) >= a.opt.Longest {
+			err = TooLong
+		}
 		switch {
+		case err == nil:
 		case errors.Is(err, io.EOF):
 			if a.sum != nil && !a.sum.right() {
 				return ChecksumDiffers
 			}
 			return a.commit()
-		case err != nil && a.sum != nil:
+		case a.sum != nil:
 			return err // nobody can tell whether what came is right
-		case err != nil:
+		default:
 			if broken := a.commit(); broken != nil {
 				return broken
 			}
@@ -91,7 +97,7 @@ func (a *appending) write(p []byte) error {
 		return fmt.Errorf("tus: write: %w", err)
 	}
 	a.at += int64(len(p))
-	due := a.at-a.committed >= a.opt.CommitBytes || time.Since(a.last) >= a.opt.CommitEvery
+	due := a.at-a.committed >= a.opt.CommitBytes || a.opt.Monotonic().Sub(a.last) >= a.opt.CommitEvery
 	if a.sum != nil || !due || a.at == a.length { // the last one waits for the end of the body
 		return nil
 	}
@@ -111,7 +117,7 @@ func (a *appending) commit() error {
 	if offset != a.at {
 		return fmt.Errorf("tus: commit: offset %d where %d was written", offset, a.at)
 	}
-	a.committed, a.last = offset, time.Now()
+	a.committed, a.last = offset, a.opt.Monotonic()
 	return nil
 }
 

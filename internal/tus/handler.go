@@ -30,6 +30,12 @@ type Options struct {
 	CommitEvery time.Duration
 	// CommitTimeout bounds one Commit; a minute when 0.
 	CommitTimeout time.Duration
+	// Longest is how long a request may bring bytes before it ends; the client goes on
+	// with the next one, from what is committed. A store may count on it that what a
+	// request writes is committed or dropped not long after. 6 hours when 0.
+	Longest time.Duration
+	// Monotonic is a clock that nobody sets; nil: time.Now, whose differences are such.
+	Monotonic func() time.Time
 	// Refuse writes an answer that is a refusal; the headers of the protocol are
 	// set already. nil: the code as text.
 	Refuse func(w http.ResponseWriter, r *http.Request, status int, code string)
@@ -67,6 +73,12 @@ func New(store Store, opt Options) *Handler {
 	}
 	if opt.CommitTimeout <= 0 {
 		opt.CommitTimeout = time.Minute
+	}
+	if opt.Longest <= 0 {
+		opt.Longest = 6 * time.Hour
+	}
+	if opt.Monotonic == nil {
+		opt.Monotonic = time.Now
 	}
 	if opt.Refuse == nil {
 		opt.Refuse = func(w http.ResponseWriter, _ *http.Request, status int, code string) { http.Error(w, code, status) }
@@ -123,7 +135,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.opt.Failed(r, err)
 	}
 	switch code {
-	case Locked, Unavailable:
+	case Locked, TooLong, Unavailable:
 		w.Header().Set("Retry-After", "5")
 	case Gone, NotFound:
 		// no Upload-Offset (tus 1.0.0, HEAD); none is set before

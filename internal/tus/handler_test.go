@@ -446,6 +446,49 @@ func TestCommitsOnTheWay(t *testing.T) {
 	g.holds(path, body)
 }
 
+// ticking is a clock that goes on with every look.
+type ticking struct{ at time.Time }
+
+func (c *ticking) now() time.Time {
+	c.at = c.at.Add(time.Minute)
+	return c.at
+}
+
+// TestTooLong lets a request bring bytes for too long: what came is committed, the
+// client goes on from there, and what a checksum does not cover yet is dropped.
+func TestTooLong(t *testing.T) {
+	body := strings.Repeat("0123456789abcdef", 64<<10) // 16 chunks
+	g := newRig(t, func(o *tus.Options) {
+		o.Longest, o.CommitEvery, o.Monotonic = 10*time.Minute, time.Hour, (&ticking{}).now
+	})
+	path := g.create(len(body))
+	requests := 0
+	for at := 0; at < len(body); requests++ {
+		resp := g.patch(path, fmt.Sprint(at), body[at:])
+		_, u := g.store.Content(path[len("/up/"):])
+		if u.Offset <= int64(at) {
+			t.Fatalf("request %d got no further than %d", requests, at)
+		}
+		if at = int(u.Offset); at < len(body) {
+			g.answers(resp, 503, "upload-too-long")
+			if resp.Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		}
+	}
+	if requests < 2 || requests > 5 {
+		t.Errorf("%d requests", requests)
+	}
+	g.holds(path, body)
+
+	path = g.create(len(body))
+	sum := sha256.Sum256([]byte(body))
+	g.answers(g.patch(path, "0", body, "Upload-Checksum", "sha256 "+base64.StdEncoding.EncodeToString(sum[:])), 503, "upload-too-long")
+	if _, u := g.store.Content(path[len("/up/"):]); u.Offset != 0 {
+		t.Errorf("%d bytes are kept that no checksum covers", u.Offset)
+	}
+}
+
 // TestNothingShowsNames looks for metadata where it must not be.
 func TestNothingShowsNames(t *testing.T) {
 	g := newRig(t)

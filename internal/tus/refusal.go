@@ -9,13 +9,14 @@ import (
 // be returned by a Store and compared with errors.Is.
 type Refusal string
 
-// Refusals. What a Store returns: NotFound, Gone, Locked, TooLarge, Unavailable.
+// Refusals. What a Store returns: NotFound, Gone, Locked, TooLarge, TooLong, Unavailable.
 const (
 	NotFound         Refusal = "upload-not-found"
 	Gone             Refusal = "upload-gone"             // it was there; ended or expired
 	Locked           Refusal = "upload-locked"           // another request writes
 	TooLarge         Refusal = "upload-too-large"        // over the limit, or more bytes than announced
 	Unavailable      Refusal = "upload-unavailable"      // again later; what was committed stays
+	TooLong          Refusal = "upload-too-long"         // the request took too long; what was committed stays
 	WrongVersion     Refusal = "tus-version"             // Tus-Resumable is missing or not 1.0.0
 	WrongType        Refusal = "upload-content-type"     // not application/offset+octet-stream
 	OffsetDiffers    Refusal = "upload-offset-differs"   // ask again with HEAD
@@ -40,7 +41,7 @@ func (r Refusal) Error() string { return "tus: " + string(r) }
 
 // Temporary reports whether the same request may succeed later, unchanged.
 func (r Refusal) Temporary() bool {
-	return r == Locked || r == Unavailable || r == Interrupted || r == Stalled
+	return r == Locked || r == Unavailable || r == TooLong || r == Interrupted || r == Stalled
 }
 
 // Status is the HTTP status of a refusal.
@@ -54,7 +55,7 @@ func (r Refusal) Status() int {
 		return http.StatusLocked
 	case TooLarge:
 		return http.StatusRequestEntityTooLarge
-	case Unavailable:
+	case Unavailable, TooLong:
 		return http.StatusServiceUnavailable
 	case WrongVersion:
 		return http.StatusPreconditionFailed

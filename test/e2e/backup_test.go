@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -362,8 +363,12 @@ func TestKeysAndTenants(t *testing.T) {
 		t.Error(out)
 	}
 	s.command("clock", "confirm").want(t, 0)
-	s.stop()
 	next := filepath.Join(t.TempDir(), "next.key")
+	refused := s.command("keys", "rotate", "--new-key-file", next).want(t, 1)
+	if _, err := os.Stat(next); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(refused.err, "running") {
+		t.Errorf("beside a running node: %v, %s", err, refused.err)
+	}
+	s.stop()
 	s.command("keys", "rotate", "--new-key-file", next).want(t, 0)
 	s.command("keys", "rotate", "--new-key-file", next).want(t, 0) // nothing is left to do
 	if out := s.command("keys", "show").want(t, 0).out; !strings.Contains(out, "main  other-master") || !strings.Contains(out, "north  erased") {

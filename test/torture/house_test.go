@@ -23,7 +23,6 @@ import (
 type house struct {
 	t       *testing.T
 	place   place
-	scratch string // folder for what nobody keeps
 	portal  *portal
 	archive *recorder.Recorder
 	to      string // id of the destination
@@ -68,7 +67,7 @@ func newHouse(t *testing.T) *house {
 // newHouseAt is newHouse for any place.
 func newHouseAt(t *testing.T, at place) *house {
 	t.Helper()
-	h := &house{t: t, place: at, scratch: t.TempDir(), portal: newPortal(t, 1), clock: &clock{}, lease: shortLease}
+	h := &house{t: t, place: at, portal: newPortal(t, 1), clock: &clock{}, lease: shortLease}
 	var err error
 	if h.archive, err = recorder.StartRecorder("ARCHIVE"); err != nil {
 		t.Fatal(err)
@@ -87,7 +86,7 @@ func newHouseAt(t *testing.T, at place) *house {
 // copy makes another house with what is in this one.
 func (h *house) copy(t *testing.T) *house {
 	t.Helper()
-	return &house{t: t, place: h.place.copy(t), scratch: t.TempDir(), portal: h.portal, archive: h.archive, to: h.to, clock: &clock{}, lease: h.lease}
+	return &house{t: t, place: h.place.copy(t), portal: h.portal, archive: h.archive, to: h.to, clock: &clock{}, lease: h.lease}
 }
 
 // process is a gateway in a house, until it dies.
@@ -131,7 +130,7 @@ func (h *house) open(m *mortal) *process {
 		must(h.t, p.db.System().CreateTenant(ctx, tenant, tenant))
 	}
 	o := app.GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true,
-		ScratchDir: h.scratch, Now: h.clock.now, Quiet: 50 * time.Millisecond}
+		Now: h.clock.now, Quiet: 50 * time.Millisecond}
 	if h.vary != nil {
 		h.vary(&o)
 	}

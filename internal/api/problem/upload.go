@@ -29,6 +29,7 @@ func uploads() []Entry {
 		{"upload-content-type", http.StatusUnsupportedMediaType, "The bytes have the wrong content type", "Send application/offset+octet-stream."},
 		{"upload-locked", http.StatusLocked, "Another request is writing to the upload", "Wait as long as Retry-After says, then ask for the offset with HEAD."},
 		{UploadChecksumDiffers, statusChecksumDiffers, "The bytes are not those of the checksum", "Nothing of the request was kept: send it again from the same offset."},
+		{"upload-too-long", http.StatusServiceUnavailable, "The request took too long", "Ask for the offset with HEAD and go on from there, with a checksum in smaller requests."},
 		{"upload-unavailable", http.StatusServiceUnavailable, "The upload cannot go on at the moment", "Try again after a while; what was confirmed stays."},
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // Assemble opens a package over parts that came earlier. The same parts and
 // answers give the same files in the same order, always. Of req it uses Password,
-// Answers, Later, ScratchDir and Limits. Its error is an *importer.Problem; that
+// Answers, Later, Derived, ScratchDir and Limits. Its error is an *importer.Problem; that
 // of a part whose bytes could not be had is in the chain of it.
 func Assemble(ctx context.Context, parts []Part, req Request, hooks Hooks) (*Opened, error) {
 	req.Limits = req.Limits.orDefaults()
@@ -190,9 +190,9 @@ func (f *failure) note(err error) {
 	}
 }
 
-// Err is the first failure to read the bytes of a part that was given to Assemble;
-// nil while there was none. What was found out from the package is to be thrown away
-// then: files were taken for damaged that may not be.
+// Err is the first failure to read the bytes of a part that was given to Assemble, or
+// of one derived from it; nil while there was none. What was found out from the package
+// is to be thrown away then: files were taken for damaged that may not be.
 func (o *Opened) Err() error {
 	o.failed.mu.Lock()
 	defer o.failed.mu.Unlock()

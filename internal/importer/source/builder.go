@@ -24,13 +24,14 @@ type builder struct {
 	limits Limits
 	opened *Opened
 
-	scratch   []*scratch.File
-	inflated  *scratch.File // archives that were packed in archives, one after the other
-	passwords []string      // that were given, or have opened an archive
-	locked    bool          // an archive was not opened for want of its password
-	wrong     bool          // and a password was tried
-	kept      int           // archives of folders that stay open
-	total     int64         // declared bytes so far
+	fetched   []*scratch.File // of what was fetched
+	apart     *scratchDeriver // nil: not needed yet, or the request has a Deriver
+	derived   int64           // declared bytes of what was derived
+	passwords []string        // that were given, or have opened an archive
+	locked    bool            // an archive was not opened for want of its password
+	wrong     bool            // and a password was tried
+	kept      int             // archives of folders that stay open
+	total     int64           // declared bytes so far
 	origins   []importer.Origin
 	prefixes  map[string]bool
 	listed    bool                // a link was opened
@@ -160,15 +161,15 @@ func (b *builder) newScratch() (*scratch.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.scratch = append(b.scratch, f)
 	b.closeWithPackage(f)
 	return f, nil
 }
 
-// scratchLeft is how many bytes may still be put into scratch files.
+// scratchLeft is how many bytes may still be kept apart from the sources. What is
+// derived counts as declared, so that it is the same whether it was made or found.
 func (b *builder) scratchLeft() int64 {
-	left := b.limits.Scratch
-	for _, f := range b.scratch {
+	left := b.limits.Scratch - b.derived
+	for _, f := range b.fetched {
 		left -= f.Size()
 	}
 	return left

@@ -33,6 +33,7 @@ func (k *scratchKeeper) Part(_ context.Context, about About) (Keeping, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.builder.fetched = append(k.builder.fetched, f)
 	p := &scratchPart{File: f, about: about, version: dlx.Version{Size: -1}}
 	k.kept = append(k.kept, p)
 	return p, nil

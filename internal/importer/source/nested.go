@@ -84,8 +84,9 @@ func (b *builder) unpack(a *archive.Archive, data blob, at place) error {
 		case a.Head(i, head[:]) < len(head) || dlx.Sniff(head[:]) != dlx.ZIP:
 			continue
 		}
-		open := func() (blob, importer.ReasonCode, error) { return b.inArchive(a, i, data) }
-		reason, err := b.nested(open, at.within(i, e.Name))
+		inner := at.within(i, e.Name)
+		open := func() (blob, importer.ReasonCode, error) { return b.inArchive(a, i, data, inner) }
+		reason, err := b.nested(open, inner)
 		if err != nil {
 			return err
 		}
@@ -124,42 +125,50 @@ func (b *builder) nested(open func() (blob, importer.ReasonCode, error), at plac
 }
 
 // inArchive makes an archive inside an archive readable at any offset: in place
-// where it is stored and not encrypted, else from the scratch file that all of them share.
-func (b *builder) inArchive(a *archive.Archive, i int, outer blob) (blob, importer.ReasonCode, error) {
+// where it is stored and not encrypted, else derived. at is its own place.
+func (b *builder) inArchive(a *archive.Archive, i int, outer blob, at place) (blob, importer.ReasonCode, error) {
 	if section, ok := a.Stored(i); ok {
 		return blob{section, section.Size(), outer.buffer}, "", nil
 	}
-	if b.inflated == nil {
-		f, err := b.newScratch()
-		if err != nil {
-			return blob{}, "", err
-		}
-		b.inflated = f
-	}
-	if a.Entry(i).Size > b.scratchLeft() { // reading gives no more than that
+	size := a.Entry(i).Size
+	if size > b.scratchLeft() { // reading gives no more than that
 		return blob{}, importer.ReasonTooLarge, nil
 	}
+	b.derived += size
+	data, err := b.deriver().Derive(b.ctx, at.id, func(w io.Writer) error { return b.inflate(w, a, i) })
+	switch {
+	case errors.Is(err, errInflate):
+		return blob{}, importer.ReasonArchiveDamaged, nil
+	case err != nil:
+		return blob{}, "", fmt.Errorf("source: archive in an archive: %w", err)
+	}
+	return blob{&fallible{data: data, opened: b.opened}, data.Size(), archive.SealedBuffer}, "", nil
+}
+
+// errInflate says that what came in is at fault, and not where it is kept.
+var errInflate = errors.New("source: a packed archive cannot be read to its end")
+
+// inflate writes entry i of an archive.
+func (b *builder) inflate(w io.Writer, a *archive.Archive, i int) error {
 	r, err := a.Open(i)
 	if err != nil {
-		return blob{}, importer.ReasonArchiveDamaged, nil
+		return errInflate
 	}
 	defer func() { _ = r.Close() }()
-	from := b.inflated.Size()
 	buffer := make([]byte, archive.SealedBuffer)
 	for {
 		if err := b.ctx.Err(); err != nil {
-			return blob{}, "", err
+			return err
 		}
 		n, end := r.Read(buffer)
-		if _, err := b.inflated.Write(buffer[:n]); err != nil {
-			return blob{}, "", fmt.Errorf("source: archive in an archive: %w", err)
+		if _, err := w.Write(buffer[:n]); err != nil {
+			return err
 		}
 		switch {
 		case errors.Is(end, io.EOF):
-			size := b.inflated.Size() - from
-			return blob{io.NewSectionReader(b.inflated, from, size), size, archive.SealedBuffer}, "", nil
+			return nil
 		case end != nil:
-			return blob{}, importer.ReasonArchiveDamaged, nil
+			return errInflate
 		}
 	}
 }

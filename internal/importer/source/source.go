@@ -9,8 +9,9 @@
 //
 // Nothing is unpacked: a file in an archive is inflated each time it is opened, and
 // memory depends on the number of files only. What has to be read at any offset but
-// cannot be where it lies, a download or a packed archive inside an archive, goes
-// into a scratch file that holds no plaintext and vanishes with Close or the process.
+// cannot be where it lies, a download or a packed archive inside an archive, is kept by
+// the caller's Keeper and Deriver, or without them in a scratch file that holds no
+// plaintext and vanishes with Close or the process.
 //
 // What cannot be opened, or must not be, stays in the package with a reason. The
 // package does not judge what the files mean; that is for the next stage.
@@ -73,6 +74,8 @@ type Request struct {
 	Control func(network, address string, conn syscall.RawConn) error
 	// Transport replaces the HTTP transport, Control with it.
 	Transport http.RoundTripper
+	// Derived keeps what Assemble has to make to read archives in archives; nil: a scratch file.
+	Derived Deriver
 	// ScratchDir is where scratch files lie; the system's folder when empty.
 	ScratchDir string
 	Limits     Limits
@@ -84,7 +87,8 @@ type Limits struct {
 	Archive archive.Limits
 	// Depth is how many archives may lie in each other below the source; 3 when 0.
 	Depth int
-	// Scratch bounds all scratch files together, in bytes; 512 GiB when 0.
+	// Scratch bounds what is kept apart from the sources, fetched by Open or derived, in
+	// bytes; 512 GiB when 0.
 	Scratch int64
 	// Total bounds the declared size of all files together, in bytes; 4 TiB when 0.
 	Total int64

@@ -55,8 +55,12 @@ type Store interface {
 	// it leaves the tombstone all the same; a second time it changes nothing.
 	Delete(ctx context.Context, tenant, id string) error
 
-	// List gives the ids of a tenant's entries, in no certain order.
-	List(ctx context.Context, tenant string) iter.Seq2[string, error]
+	// List gives a tenant's entries, in no certain order. One that comes or goes
+	// meanwhile may be among them or not.
+	List(ctx context.Context, tenant string) iter.Seq2[Entry, error]
+
+	// Made gives the time of one entry, or ErrErased, or ErrNotFound.
+	Made(ctx context.Context, tenant, id string) (time.Time, error)
 
 	// Tenants gives the tenants that have entries or tombstones.
 	Tenants(ctx context.Context) iter.Seq2[string, error]
@@ -67,6 +71,14 @@ type Store interface {
 	// Check proves that entries can be written, read and deleted here, and that
 	// deleting is final.
 	Check(ctx context.Context) error
+}
+
+// Entry is one of a listing.
+type Entry struct {
+	ID string
+	// Made is when it was written last, by the clock of the store, which may be another
+	// than that of the database, and which a restored copy begins anew.
+	Made time.Time
 }
 
 // Tombstone says that an entry was destroyed, and when.

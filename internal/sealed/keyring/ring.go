@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"time"
+
+	"github.com/google/uuid"
 )
 
 // tenantID is the id of a tenant's own key among its entries. No import has it:
@@ -113,6 +116,29 @@ func (r *Ring) Import(ctx context.Context, tenant, id string) (Key, error) {
 	return toKey(plain)
 }
 
+// Made gives the time of an import's key, by the clock of the store.
+func (r *Ring) Made(ctx context.Context, tenant, id string) (time.Time, error) {
+	if err := checkImport(tenant, id); err != nil {
+		return time.Time{}, err
+	}
+	return r.store.Made(ctx, tenant, id)
+}
+
+// Imports gives the keys of a tenant's imports with their times, but not the tenant's
+// own key or others that are kept under a name which is no UUID.
+func (r *Ring) Imports(ctx context.Context, tenant string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for e, err := range r.store.List(ctx, tenant) {
+			if err == nil && uuid.Validate(e.ID) != nil {
+				continue
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // Destroy erases the key of an import. Destroying it again changes nothing.
 func (r *Ring) Destroy(ctx context.Context, tenant, id string) error {
 	if err := checkImport(tenant, id); err != nil {
@@ -127,12 +153,12 @@ func (r *Ring) DestroyTenant(ctx context.Context, tenant string) error {
 	if err := r.store.Delete(ctx, tenant, tenantID); err != nil {
 		return err
 	}
-	ids, err := collect(r.store.List(ctx, tenant))
+	entries, err := collect(r.store.List(ctx, tenant))
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := r.store.Delete(ctx, tenant, id); err != nil {
+	for _, e := range entries {
+		if err := r.store.Delete(ctx, tenant, e.ID); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,7 @@ func Rows(t *testing.T, p Place) {
 		{"Tokens", testTokens},
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
+		{"Nodes", testNodes},
 		{"Idempotency", testIdempotency},
 		{"Purge", testPurge},
 		{"Walls", testWalls},

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -182,4 +183,56 @@ func testReceipts(t *testing.T, h house) {
 		write(t, tenant, func(tx *store.Tx) error { want.Created = time.Time{}; return tx.InsertReceipt(want) })
 		same(t, "receipt", get(t, tenant, one), want)
 	}
+	testEndOfReceipts(t, h)
+}
+
+// testEndOfReceipts lists and deletes the receipts of purged imports that are old.
+func testEndOfReceipts(t *testing.T, h house) {
+	ctx := t.Context()
+	a, b, ended := Tenant(t, h.db), Tenant(t, h.db), Tenant(t, h.db)
+	old := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC) // before whatever other tests leave
+	put := func(tenant *store.Tenant, at time.Time, purged bool) store.DueReceipt {
+		importID, id := newDelivery(t, tenant)
+		write(t, tenant, func(tx *store.Tx) error {
+			im, err := tx.LockImport(importID)
+			if err != nil {
+				return err
+			}
+			if purged {
+				im.State, im.Purged = importer.Purged, tx.Now()
+			}
+			return errors.Join(tx.SaveImport(im), tx.InsertReceipt(&store.Receipt{Delivery: id, Import: importID, Created: at, Document: []byte("{}")}))
+		})
+		return store.DueReceipt{Tenant: tenant.ID(), Import: importID, Delivery: id}
+	}
+	second, first := put(a, old.Add(time.Hour), true), put(b, old, true)
+	put(a, old, false)
+	put(ended, old, true)
+	young := put(a, old.Add(24*time.Hour), true)
+	must(t, h.db.System().DestroyTenant(ctx, ended.ID()))
+	before := old.Add(2 * time.Hour)
+	due := func(what string, limit int, want ...store.DueReceipt) {
+		t.Helper()
+		got, err := h.other.System().DueReceipts(ctx, before, limit)
+		must(t, err)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
+	}
+	due("all", 10, first, second)
+	due("bounded", 1, first)
+	drop := func(tenant *store.Tenant, d store.DueReceipt) error {
+		return tenant.Write(ctx, func(tx *store.Tx) error { return tx.DropReceipt(d.Delivery, before) })
+	}
+	for what, err := range map[string]error{"another tenant's": drop(a, first), "a young one": drop(a, young)} {
+		if !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	must(t, drop(b, first))
+	if err := drop(b, first); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("again: %v", err)
+	}
+	due("one is gone", 10, second)
+	must(t, drop(a, second))
 }

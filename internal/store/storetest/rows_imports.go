@@ -167,10 +167,11 @@ func testDue(t *testing.T, h house) {
 	insert(a, "early", func(im *store.Import) { im.Purge = noon(time.Hour); im.Ended = noon(0); im.State = importer.Arrived })
 	insert(b, "earlier", func(im *store.Import) { im.Purge = noon(time.Minute); im.Warned = 1 })
 	insert(a, "purged", func(im *store.Import) { im.Purged = noon(0); im.State = importer.Purged })
-	insert(b, "open", func(im *store.Import) { im.Quiet = noon(time.Minute); im.IntakeKey = "k"; im.Warned = 2 })
+	insert(b, "open", func(im *store.Import) {
+		im.Kind, im.Quiet, im.IntakeKey, im.Warned = "dicom", noon(time.Minute), "k", 2
+	})
 	insert(a, "open longer", func(im *store.Import) {
-		im.Quiet = noon(time.Hour)
-		im.IntakeKey = "k"
+		im.Kind, im.Quiet, im.IntakeKey = "dicom", noon(time.Hour), "k"
 		im.Expires = noon(90 * time.Hour)
 	})
 	must(t, h.db.System().DestroyTenant(t.Context(), ended.ID()))
@@ -200,9 +201,22 @@ func testDue(t *testing.T, h house) {
 	check("purge", names(sys.DueToPurge(ctx, noon(time.Hour), 10)), "b/earlier", "a/early")
 	check("purge, bounded", names(sys.DueToPurge(ctx, noon(time.Hour), 1)), "b/earlier")
 	check("~purge at the end", names(sys.DueToPurge(ctx, noon(100*time.Hour), 10)), "a/early", "a/open longer", "a/plain", "b/earlier", "b/open", "b/plain")
-	check("close, nothing yet", names(sys.DueToClose(ctx, noon(0), 10)))
-	check("close", names(sys.DueToClose(ctx, noon(time.Hour), 10)), "b/open", "a/open longer")
-	check("close, bounded", names(sys.DueToClose(ctx, noon(time.Hour), 1)), "b/open")
+	check("close, nothing yet", names(sys.DueToClose(ctx, "dicom", noon(0), 10)))
+	check("close", names(sys.DueToClose(ctx, "dicom", noon(time.Hour), 10)), "b/open", "a/open longer")
+	check("close, bounded", names(sys.DueToClose(ctx, "dicom", noon(time.Hour), 1)), "b/open")
+	write(t, b, func(tx *store.Tx) error { return tx.SetQuiet("open", noon(2*time.Hour)) })
+	check("close, moved", names(sys.DueToClose(ctx, "dicom", noon(time.Hour), 10)), "a/open longer")
+	check("close, another kind", names(sys.DueToClose(ctx, "upload", noon(9*time.Hour), 10)))
+	must(t, b.Read(ctx, func(tx *store.Tx) error {
+		im, err := tx.Import("open")
+		if err == nil && (im.Version != 1 || !im.Quiet.Equal(noon(2*time.Hour))) {
+			t.Errorf("moved to %v, version %d", im.Quiet, im.Version)
+		}
+		return err
+	}))
+	if err := b.Write(ctx, func(tx *store.Tx) error { return tx.SetQuiet("absent", noon(0)) }); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("of no import: %v", err)
+	}
 	check("warn, nothing yet", names(sys.DueToWarn(ctx, noon(0), 1, 72*time.Hour, 10)))
 	check("warn", names(sys.DueToWarn(ctx, noon(18*time.Hour), 1, 72*time.Hour, 10)), "a/open longer")
 	check("~warn first", names(sys.DueToWarn(ctx, noon(28*time.Hour), 1, 72*time.Hour, 10)), "a/open longer", "a/plain", "b/plain")

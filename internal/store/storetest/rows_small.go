@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,6 +111,34 @@ func testSettings(t *testing.T, h house) {
 	})
 	same(t, "keys", get(t, tenant, func(tx *store.Tx) ([]store.SigningKey, error) { return tx.SigningKeys() }),
 		[]store.SigningKey{{ID: "b", Public: "old", Created: noon(0)}, {ID: "a", Public: "new", Created: noon(time.Hour)}})
+}
+
+// testNodes says of nodes whether they are alive.
+func testNodes(t *testing.T, h house) {
+	ctx, one, two := t.Context(), h.db.System(), h.other.System()
+	alive := func(what string, want ...string) {
+		t.Helper()
+		got, err := two.Nodes(ctx)
+		must(t, err)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q are alive, want %q", what, got, want)
+		}
+	}
+	alive("nobody came")
+	must(t, one.Present(ctx, "host-1", time.Hour))
+	must(t, two.Present(ctx, "host-2", time.Hour))
+	must(t, one.Present(ctx, "killed", -time.Microsecond))
+	alive("two", "host-1", "host-2")
+	must(t, two.Present(ctx, "long ago", -25*time.Hour))
+	must(t, one.Leave(ctx, "host-1"))
+	must(t, one.Leave(ctx, "never there"))
+	alive("one has stopped", "host-2")
+	must(t, two.Present(ctx, "host-2", time.Hour))
+	for name, want := range map[string]error{"node.host-1": store.ErrNotFound, "node.long ago": store.ErrNotFound, "node.killed": nil} {
+		if _, err := one.Installation(ctx, name); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func testInstallation(t *testing.T, h house) {

@@ -231,24 +231,51 @@ func (s *Store) destroy(tenant, id string) error {
 }
 
 // List is of [keyring.Store].
-func (s *Store) List(ctx context.Context, tenant string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (s *Store) List(ctx context.Context, tenant string) iter.Seq2[keyring.Entry, error] {
+	return func(yield func(keyring.Entry, error) bool) {
 		if err := errors.Join(keyring.CheckName(tenant), ctx.Err()); err != nil {
-			yield("", err)
+			yield(keyring.Entry{}, err)
 			return
 		}
 		entries, err := s.files.ReadDir(tenant)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			yield("", failure("listing", err))
+			yield(keyring.Entry{}, failure("listing", err))
 			return
 		}
 		for _, e := range entries {
 			id, ok := strings.CutSuffix(e.Name(), suffix)
-			if ok && keyring.CheckName(id) == nil && !yield(id, nil) {
+			if !ok || keyring.CheckName(id) != nil {
+				continue
+			}
+			info, err := e.Info()
+			switch {
+			case errors.Is(err, fs.ErrNotExist): // destroyed meanwhile
+			case err != nil:
+				yield(keyring.Entry{}, failure("listing", err))
+				return
+			case !yield(keyring.Entry{ID: id, Made: info.ModTime().UTC()}, nil):
 				return
 			}
 		}
 	}
+}
+
+// Made is of [keyring.Store].
+func (s *Store) Made(ctx context.Context, tenant, id string) (time.Time, error) {
+	if _, err := s.Get(ctx, tenant, id); err != nil { // or the tombstone that decides
+		return time.Time{}, err
+	}
+	f, err := s.files.Open(entryName(tenant, id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, keyring.ErrErased // meanwhile
+	} else if err != nil {
+		return time.Time{}, failure("reading an entry", err)
+	}
+	info, err := f.Stat()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return time.Time{}, failure("reading an entry", err)
+	}
+	return info.ModTime().UTC(), nil
 }
 
 // Tenants is of [keyring.Store].

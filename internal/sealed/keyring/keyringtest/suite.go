@@ -37,7 +37,7 @@ func (c *Clock) Now() time.Time {
 // store another time, as another process would.
 func Run(t *testing.T, open func(t *testing.T, now func() time.Time) (s keyring.Store, again func() keyring.Store)) {
 	for name, test := range map[string]func(*testing.T, keyring.Store, func() keyring.Store){
-		"Put": testPut, "Names": testNames, "Replace": testReplace, "Delete": testDelete, "Tombstones": testTombstones,
+		"Put": testPut, "Made": testMade, "Names": testNames, "Replace": testReplace, "Delete": testDelete, "Tombstones": testTombstones,
 		"Concurrent": testConcurrent, "Cancelled": testCancelled, "Check": testCheck, "Ring": testRing,
 		"Rotation": testRotation, "DestroyTenant": testDestroyTenant, "Replay": testReplay,
 	} {
@@ -74,7 +74,12 @@ func all[T any](t testing.TB, seq iter.Seq2[T, error]) []T {
 
 func ids(t testing.TB, s keyring.Store, tenant string) []string {
 	t.Helper()
-	return slices.Sorted(slices.Values(all(t, s.List(t.Context(), tenant))))
+	var out []string
+	for _, e := range all(t, s.List(t.Context(), tenant)) {
+		out = append(out, e.ID)
+	}
+	slices.Sort(out)
+	return out
 }
 
 func expect(t testing.TB, s keyring.Store, tenant, id, bytesWanted string) {
@@ -107,6 +112,33 @@ func testPut(t *testing.T, s keyring.Store, again func() keyring.Store) {
 			t.Errorf("tenants = %q", got)
 		}
 	}
+}
+
+// testMade compares entries' times with each other only: the store's clock is its own.
+func testMade(t *testing.T, s keyring.Store, again func() keyring.Store) {
+	ctx := t.Context()
+	must(t, s.Put(ctx, "t", "a", []byte("one")))
+	must(t, s.Put(ctx, "t", "ab", []byte("another")))
+	first, err := s.Made(ctx, "t", "a")
+	must(t, err)
+	for _, s := range []keyring.Store{s, again()} {
+		for _, e := range all(t, s.List(ctx, "t")) {
+			made, err := s.Made(ctx, "t", e.ID)
+			if err != nil || !made.Equal(e.Made) || made.Location() != time.UTC || made.IsZero() {
+				t.Errorf("%s was made at %v, in the list %v: %v", e.ID, made, e.Made, err)
+			}
+		}
+	}
+	must(t, s.Put(ctx, "t", "b", []byte("later")))
+	later, err := s.Made(ctx, "t", "b")
+	if err != nil || later.Before(first) || later.Sub(first) > time.Hour {
+		t.Errorf("one was made at %v, the next at %v: %v", first, later, err)
+	}
+	must(t, s.Delete(ctx, "t", "a"))
+	_, err = again().Made(ctx, "t", "a")
+	want(t, "time of an erased one", err, keyring.ErrErased)
+	_, err = s.Made(ctx, "t", "c")
+	want(t, "time of nothing", err, keyring.ErrNotFound)
 }
 
 func testNames(t *testing.T, s keyring.Store, _ func() keyring.Store) {

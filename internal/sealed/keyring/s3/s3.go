@@ -197,23 +197,44 @@ func (s *Store) Delete(ctx context.Context, tenant, id string) error {
 }
 
 // List is of [keyring.Store].
-func (s *Store) List(ctx context.Context, tenant string) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
+func (s *Store) List(ctx context.Context, tenant string) iter.Seq2[keyring.Entry, error] {
+	return func(yield func(keyring.Entry, error) bool) {
 		if err := keyring.CheckName(tenant); err != nil {
-			yield("", err)
+			yield(keyring.Entry{}, err)
 			return
 		}
 		for o, err := range s.bucket.List(ctx, entries+tenant+"/") {
 			if err != nil {
-				yield("", failure("listing", err))
+				yield(keyring.Entry{}, failure("listing", err))
 				return
 			}
 			id := strings.TrimPrefix(o.Key, entries+tenant+"/")
-			if keyring.CheckName(id) == nil && !yield(id, nil) {
+			if keyring.CheckName(id) == nil && !yield(keyring.Entry{ID: id, Made: o.Modified.UTC()}, nil) {
 				return
 			}
 		}
 	}
+}
+
+// Made is of [keyring.Store].
+func (s *Store) Made(ctx context.Context, tenant, id string) (time.Time, error) {
+	if err := s.alive(ctx, tenant, id); err != nil {
+		return time.Time{}, err
+	}
+	key := entries + name(tenant, id)
+	for o, err := range s.bucket.List(ctx, key) { // others may begin like it
+		if err != nil {
+			return time.Time{}, failure("reading the time of an entry", err)
+		}
+		if o.Key == key {
+			return o.Modified.UTC(), nil
+		}
+	}
+	// A deletion may have come between the two requests.
+	if err := s.alive(ctx, tenant, id); err != nil {
+		return time.Time{}, err
+	}
+	return time.Time{}, keyring.ErrNotFound
 }
 
 // Tenants is of [keyring.Store].
