@@ -32,6 +32,8 @@ const (
 // NewImport is an import as it is asked for.
 type NewImport struct {
 	Kind string // KindLink or KindUpload
+	// Site is the id of the site it belongs to; empty: the whole organisation, or the only
+	// site that its creator reaches.
 	Site string
 	// Link is what the QR code holds; with KindLink.
 	Link string
@@ -85,6 +87,10 @@ type secrets struct {
 // Create begins an import and returns its id once it is durable.
 func (g *Gateway) Create(ctx context.Context, who Who, n NewImport) (string, error) {
 	if err := n.check(); err != nil {
+		return "", err
+	}
+	var err error
+	if n.Site, err = who.settle(n.Site); err != nil {
 		return "", err
 	}
 	s, err := g.scope(ctx, who)
@@ -204,6 +210,9 @@ func (s *scope) begin(ctx context.Context, kind, once string) (*store.Import, er
 
 // insert writes the row of a new import.
 func (s *scope) insert(tx *store.Tx, im *store.Import) error {
+	if err := occupy(tx, im.Site); err != nil {
+		return err
+	}
 	limits, err := s.keeping(tx)
 	if err != nil {
 		return err
@@ -214,5 +223,9 @@ func (s *scope) insert(tx *store.Tx, im *store.Import) error {
 	if err := tx.InsertImport(im); err != nil {
 		return err
 	}
-	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind})
+	detail := map[string]any{"kind": im.Kind}
+	if im.Site != "" {
+		detail["site"] = im.Site
+	}
+	return s.audit(tx, im.ID, "import.created", "", im.State, detail)
 }

@@ -149,7 +149,9 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	}
 	var kept *store.Receipt
 	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
-		kept, err = tx.Receipt(delivery)
+		if _, err = tx.Import(id); err == nil {
+			kept, err = tx.Receipt(delivery)
+		}
 		return err
 	})
 	if err != nil {

@@ -119,6 +119,15 @@ func uploadRefusal(err error) error {
 	return err
 }
 
+// upload finds an upload of an import that is within reach.
+func (s *scope) upload(tx *store.Tx, id string) (*store.Upload, error) {
+	row, err := tx.Upload(id)
+	if err == nil {
+		_, err = tx.Import(row.Import)
+	}
+	return row, err
+}
+
 // Info describes an upload.
 func (u *uploads) Info(ctx context.Context, id string) (tus.Upload, error) {
 	s, err := u.g.scope(ctx, u.who)
@@ -128,7 +137,7 @@ func (u *uploads) Info(ctx context.Context, id string) (tus.Upload, error) {
 	var row *store.Upload
 	var part *store.Part
 	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
-		if row, err = tx.Upload(id); err == nil {
+		if row, err = s.upload(tx, id); err == nil {
 			part, err = tx.Part(row.Import, row.Part)
 		}
 		return err
@@ -194,7 +203,7 @@ func (u *uploads) Lease(ctx context.Context, id string) (tus.Lease, error) {
 		if l.token, err = tx.LeaseUpload(id, uploadLease); err != nil {
 			return err
 		}
-		l.row, err = tx.Upload(id)
+		l.row, err = s.upload(tx, id)
 		return err
 	})
 	if err != nil {
