@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -310,5 +311,48 @@ func TestCallerChecks(t *testing.T) {
 	list, err := w.Callers(ctx, w.who)
 	if err != nil || len(list) != 4 || list[0].Name != "CT" {
 		t.Errorf("list: %s, %v", show(list), err)
+	}
+}
+
+// TestAdmission: which title a caller has to call, and which site is meant by it.
+func TestAdmission(t *testing.T) {
+	t.Parallel()
+	caller := func(called, site string) store.Caller {
+		return store.Caller{ID: "1", CallingAE: "CT1", CalledAE: called, Site: site, Config: []byte(`{"networks":["10.0.0.0/8"],"subject":"ct1","hourly_objects":5,"max_object":7,"max_associations":2}`)}
+	}
+	for _, c := range []struct {
+		row         store.Sender
+		called, own string
+		right       bool
+		site        string
+	}{
+		{store.Sender{Caller: caller("", "")}, "LOTSE", "LOTSE", true, ""},
+		{store.Sender{Caller: caller("", "")}, "X", "LOTSE", false, ""},
+		{store.Sender{Caller: caller("", "")}, "X", "", true, ""},
+		{store.Sender{Caller: caller("", ""), CalledSite: "north"}, "NORTH", "LOTSE", true, "north"},
+		{store.Sender{Caller: caller("", ""), CalledSite: "north"}, "LOTSE", "LOTSE", true, "north"},
+		{store.Sender{Caller: caller("X", "")}, "X", "LOTSE", true, ""},
+		{store.Sender{Caller: caller("X", "")}, "LOTSE", "LOTSE", false, ""},
+		{store.Sender{Caller: caller("NORTH", ""), CalledSite: "north"}, "NORTH", "LOTSE", true, "north"},
+		{store.Sender{Caller: caller("X", "south"), SiteAE: "SOUTH"}, "X", "LOTSE", true, "south"},
+		{store.Sender{Caller: caller("NORTH", "south"), CalledSite: "north"}, "NORTH", "LOTSE", true, "south"},
+		{store.Sender{Caller: caller("", "south"), SiteAE: "SOUTH", CalledSite: "south"}, "SOUTH", "LOTSE", true, "south"},
+		{store.Sender{Caller: caller("", "south"), SiteAE: "SOUTH"}, "LOTSE", "LOTSE", false, ""},
+		{store.Sender{Caller: caller("", "south"), CalledSite: "north"}, "NORTH", "LOTSE", false, ""},
+		{store.Sender{Caller: caller("", "south")}, "LOTSE", "LOTSE", true, "south"},
+	} {
+		c.row.Tenant = "second"
+		rule, right, err := admission(&c.row, c.called, c.own)
+		if err != nil || right != c.right {
+			t.Errorf("%+v called as %s: %v, %v", c.row, c.called, right, err)
+		}
+		want := receive.Rule{Name: "1", Tenant: "second", Site: c.site, CallingAE: "CT1", CalledAE: c.called, Subject: "ct1", Objects: true, Counted: true,
+			Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ObjectBytes: 7, Associations: 2}
+		if right && !reflect.DeepEqual(rule, want) {
+			t.Errorf("%+v called as %s: %+v", c.row, c.called, rule)
+		}
+	}
+	if _, _, err := admission(&store.Sender{Caller: store.Caller{Config: []byte("x")}}, "LOTSE", ""); err == nil {
+		t.Error("a row that cannot be read lets somebody in")
 	}
 }

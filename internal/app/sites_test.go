@@ -221,17 +221,29 @@ func TestForeignSite(t *testing.T) {
 	must(t, err)
 	up, err := w.Uploads(w.who).Create(ctx, tus.Upload{Length: 5, Metadata: map[string]string{"import": open, "path": "x"}})
 	must(t, err)
+	lease, err := w.Uploads(w.who).Lease(ctx, up) // somebody writes
+	must(t, err)
+	erased, err := w.Create(ctx, w.who, NewImport{Kind: KindUpload, Site: north.ID})
+	must(t, err)
+	must(t, w.Delete(ctx, w.who, erased, 0))
+	w.until(erased, importer.Purged)
 
 	calls := w.idCalls(before.Delivery[0].ID, destination)
 	for name, call := range calls {
-		if err := call(nobody, id); !errors.Is(err, ErrNotFound) {
-			t.Errorf("%s of a foreign site: %v", name, err)
+		for state, id := range map[string]string{"delivered": id, "open": open, "erased": erased} {
+			if err := call(nobody, id); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s of one of a foreign site that is %s: %v", name, state, err)
+			}
 		}
 	}
 	uploads := w.Uploads(nobody)
 	for name, call := range map[string]func() error{
 		"create": func() error {
 			_, err := uploads.Create(ctx, tus.Upload{Length: 5, Metadata: map[string]string{"import": open, "path": "y"}})
+			return err
+		},
+		"create in an erased one": func() error {
+			_, err := uploads.Create(ctx, tus.Upload{Length: 5, Metadata: map[string]string{"import": erased, "path": "y"}})
 			return err
 		},
 		"info":      func() error { _, err := uploads.Info(ctx, up); return err },
@@ -248,10 +260,9 @@ func TestForeignSite(t *testing.T) {
 	if after := w.now(id); !reflect.DeepEqual(after, before) {
 		t.Errorf("it was changed: %s", show(after))
 	}
-	if lease, err := w.Uploads(w.who).Lease(ctx, up); err != nil {
-		t.Errorf("somebody keeps the upload: %v", err)
-	} else {
-		lease.Release()
+	lease.Release()
+	if info, err := w.Uploads(w.who).Info(ctx, up); err != nil || info.Length != 5 {
+		t.Errorf("the upload: %+v, %v", info, err)
 	}
 	reached := 0 // the walk is worth something: the same calls work for others
 	for name, call := range calls {

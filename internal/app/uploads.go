@@ -52,6 +52,9 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 	if uuid.Validate(id) != nil {
 		return "", tus.NotFound
 	}
+	if _, err := s.read(ctx, id); err != nil {
+		return "", uploadRefusal(err)
+	}
 	about := aboutPart{Source: "upload", Name: name, Origin: importer.Origin{Kind: importer.FromUpload}, Metadata: map[string][]byte{}}
 	for key, value := range up.Metadata { // not always text
 		about.Metadata[key] = []byte(value)
@@ -165,6 +168,9 @@ func (u *uploads) Terminate(ctx context.Context, id string) error {
 	var row *store.Upload
 	var dropped []store.Segment
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.upload(tx, id); err != nil {
+			return err
+		}
 		token, err := tx.LeaseUpload(id, uploadLease)
 		if err != nil {
 			return err
@@ -200,10 +206,13 @@ func (u *uploads) Lease(ctx context.Context, id string) (tus.Lease, error) {
 	}
 	l := &uploading{s: s, id: id, ctx: context.WithoutCancel(ctx)}
 	err = s.t.Write(ctx, func(tx *store.Tx) (err error) {
+		if _, err = s.upload(tx, id); err != nil {
+			return err
+		}
 		if l.token, err = tx.LeaseUpload(id, uploadLease); err != nil {
 			return err
 		}
-		l.row, err = s.upload(tx, id)
+		l.row, err = tx.Upload(id)
 		return err
 	})
 	if err != nil {
