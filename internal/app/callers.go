@@ -34,6 +34,13 @@ type CallerView struct {
 	Version int64     `json:"version"`
 	Created time.Time `json:"created"`
 	NewCaller
+	Sent *Sent `json:"sent_in_the_last_hour,omitempty" doc:"What counts against its quotas; only of one that has any, and not in lists."`
+}
+
+// Sent is what came from a caller.
+type Sent struct {
+	Objects int64 `json:"objects"`
+	Bytes   int64 `json:"bytes"`
 }
 
 // callerConfig is what has no column of its own.
@@ -232,18 +239,23 @@ func (g *Gateway) Callers(ctx context.Context, who Who) ([]CallerView, error) {
 
 // Caller returns one.
 func (g *Gateway) Caller(ctx context.Context, who Who, id string) (*CallerView, error) {
-	var row *store.Caller
-	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.Caller(id)
+	var v *CallerView
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) error {
+		row, err := tx.Caller(id)
+		if err != nil {
+			return err
+		}
+		if !row.Deleted.IsZero() {
+			return ErrNotFound
+		}
+		if v, err = callerView(row); err != nil || v.HourlyBytes == 0 && v.HourlyObjects == 0 {
+			return err
+		}
+		used, err := inLastHour(tx, id)
+		v.Sent = &Sent{used.Objects, used.Bytes}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if !row.Deleted.IsZero() {
-		return nil, ErrNotFound
-	}
-	return callerView(row)
+	return v, err
 }
 
 // ChangeCaller replaces a caller. It counts from the caller's next association on, its

@@ -204,7 +204,9 @@ func TestQuota(t *testing.T) {
 			}))
 			return u
 		}
-		if u := used(); u.Objects != int64(objects) || u.Bytes < int64(objects*(size-1000)) || u.Bytes > int64(objects*(size+1000)) {
+		shown, err := two.Caller(t.Context(), two.who, v.ID)
+		must(t, err)
+		if u := used(); *shown.Sent != (Sent{u.Objects, u.Bytes}) || u.Objects != int64(objects) || u.Bytes < int64(objects*(size-1000)) || u.Bytes > int64(objects*(size+1000)) {
 			t.Errorf("%+v is counted for %d objects of %d bytes", u, objects, size)
 		}
 	})

@@ -90,7 +90,7 @@ func (g *Gateway) Create(ctx context.Context, who Who, n NewImport) (string, err
 		return "", err
 	}
 	var err error
-	if n.Site, err = who.settle(n.Site); err != nil {
+	if n.Site, err = who.siteOf(n.Site); err != nil {
 		return "", err
 	}
 	s, err := g.scope(ctx, who)

@@ -105,6 +105,11 @@ func (g *Gateway) chargeAll(ctx context.Context, who Who, list []*charge) error 
 	})
 }
 
+// inLastHour is what counts against the quotas of a caller.
+func inLastHour(tx *store.Tx, caller string) (store.Usage, error) {
+	return tx.Used(caller, tx.Now().Truncate(usageSlot).Add(-usageWindow))
+}
+
 // count decides on one charge.
 func (c *charge) count(tx *store.Tx) error {
 	c.granted, c.refused = 0, false
@@ -124,7 +129,7 @@ func (c *charge) count(tx *store.Tx) error {
 		return err
 	}
 	now := tx.Now().Truncate(usageSlot)
-	used, err := tx.Used(c.caller, now.Add(-usageWindow))
+	used, err := inLastHour(tx, c.caller)
 	if err != nil {
 		return err
 	}

@@ -252,9 +252,9 @@ func lockSite(tx *store.Tx, id string, version int64) (*store.Site, *SiteView, e
 	return row, v, err
 }
 
-// settle says which site a new import belongs to: the one that was named, or the only
+// siteOf says which site a new import belongs to: the one that was named, or the only
 // one that its creator reaches.
-func (w Who) settle(site string) (string, error) {
+func (w Who) siteOf(site string) (string, error) {
 	switch {
 	case len(w.Sites) == 0, slices.Contains(w.Sites, site):
 		return site, nil

@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,10 +11,12 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -167,6 +170,27 @@ func TestOnlyRule(t *testing.T) {
 	}
 	if names := named([]Rule{report, store, {Name: "caller CT1", Objects: true}}); fmt.Sprint(names) != "[a ct caller CT1]" {
 		t.Errorf("named %q", names)
+	}
+}
+
+// TestAmbiguousIsSaid: the log tells an administrator which rules to narrow, and nothing
+// of where the sender is.
+func TestAmbiguousIsSaid(t *testing.T) {
+	var said bytes.Buffer
+	rules := RuleList{{Name: "1", Tenant: "main", CallingAE: "SENDER", Objects: true}, {Name: "2", Tenant: "clinic", CallingAE: "SENDER", Objects: true}}
+	s, err := New(Config{}, rules, lazy{}, nil, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.admit(t.Context(), &dimse.Peer{CallingAE: "SENDER", CalledAE: "LOTSE", Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 4567}})
+	var refused *dimse.RejectError
+	if !errors.As(err, &refused) || refused.Reason != pdu.ReasonCallingAE || dimse.Temporary(err) {
+		t.Errorf("%v", err)
+	}
+	for text, want := range map[string]bool{"ambiguous": true, "main 1": true, "clinic 2": true, "SENDER": true, "10.1.2.3": false} {
+		if strings.Contains(said.String(), text) != want {
+			t.Errorf("%q is said: %v\n%s", text, !want, said.String())
+		}
 	}
 }
 

@@ -2,12 +2,14 @@ package v1_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"lotse/dlx"
 	"lotse/internal/app"
 	"lotse/internal/auth"
 	"lotse/internal/auth/access"
@@ -73,6 +75,13 @@ func TestSiteWalls(t *testing.T) {
 			w.into(w.ask(foreign, "GET", "/api/v1/imports"+query, nil), http.StatusOK, &list)
 			if len(list.Imports) != 0 {
 				t.Errorf("the list %s has %d imports of another site", query, len(list.Imports))
+			}
+		}
+		for token, want := range map[string]error{own: nil, foreign: dlx.NotFound} { // the importer that systems drive, too
+			client, access, err := w.login("administrator of main", token)
+			w.must(err)
+			if _, err := client.Status(t.Context(), access.Token, w.url+"/dlx/v2/import/"+ids["import"]); !errors.Is(err, want) {
+				t.Errorf("by DICOM Link Exchange: %v instead of %v", err, want)
 			}
 		}
 		w.problem(w.ask(foreign, "POST", "/api/v1/imports", map[string]any{"kind": "upload", "site": north.ID}), http.StatusUnprocessableEntity, "invalid", "body.site: unknown")
