@@ -71,8 +71,8 @@ func (c *importCmd) Run(s *session) error {
 // here refuses what only a server does.
 func (c *importCmd) here() error {
 	switch {
-	case c.TokenFile != "", c.Reason != "":
-		return errors.New("--token-file and --reason belong to --server, which is missing")
+	case c.TokenFile != "", c.Reason != "", c.Site != "":
+		return errors.New("--token-file, --reason and --site belong to --server, which is missing")
 	case !c.Wait:
 		return errors.New("--wait=false belongs to --server, which is missing")
 	}

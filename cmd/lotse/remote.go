@@ -19,6 +19,7 @@ type serverFlags struct {
 	Server    string `help:"Let this Lotse server do it, as https://lotse.example; --to is then the name or id of one of its destinations." env:"LOTSE_SERVER" placeholder:"URL" group:"Server"`
 	Token     string `help:"Access token of the server. Others on this computer can see it while the command runs; --token-file is better." env:"LOTSE_TOKEN" placeholder:"TOKEN" group:"Server"`
 	TokenFile string `help:"File that holds the access token." type:"path" placeholder:"FILE" group:"Server"`
+	Site      string `help:"Name or id of the server's site that the import belongs to; it is named in what is written, and may have destinations of its own." placeholder:"NAME" group:"Server"`
 	Reason    string `help:"Why a birth date or sex that contradicts the exam is accepted." placeholder:"TEXT" group:"Server"`
 	Wait      bool   `help:"Stay until it is delivered. --wait=false prints the import's id when the server needs nothing more; the decision is made there." default:"true" negatable:"" group:"Server"`
 }
@@ -84,7 +85,7 @@ func (c *importCmd) onServer(s *session) error {
 // is not sent.
 func (c *importCmd) remoteRequest(s *session) (remote.Request, error) {
 	known := remote.Known{Answers: c.Answer, BirthDate: c.BirthDate, StudyDate: c.StudyDate, Password: c.Password, AllowHosts: c.AllowHost}
-	req := remote.Request{Sources: c.Source, Known: known, Select: c.Select, Destination: c.To, Leave: !c.Wait}
+	req := remote.Request{Sources: c.Source, Known: known, Select: c.Select, Site: c.Site, Destination: c.To, Leave: !c.Wait}
 	decision, err := c.decision()
 	if err != nil {
 		return req, &usageError{err}

@@ -27,6 +27,7 @@ func explainServer(w io.Writer, p *phrase.Phrases, err error) (int, bool) {
 	var ended *remote.EndedError
 	var reason *remote.ReasonError
 	var destination *remote.DestinationError
+	var site *remote.SiteError
 	var refused *remote.Refusal
 	var forged *receipt.InvalidError
 	say := words{w, p}
@@ -50,6 +51,12 @@ func explainServer(w io.Writer, p *phrase.Phrases, err error) (int, bool) {
 		say.line(p.Say("remote.no-destination", nil))
 		say.line(p.Say("remote.destinations", map[string]any{"Names": strings.Join(destination.Known, ", ")}))
 		return say.todo(exitUsage, "remote.no-destination.do", nil), true
+	case errors.As(err, &site):
+		say.line(p.Say("remote.no-site", nil))
+		if len(site.Known) > 0 {
+			say.line(p.Say("remote.destinations", map[string]any{"Names": strings.Join(site.Known, ", ")}))
+		}
+		return say.todo(exitUsage, "remote.no-site.do", nil), true
 	case errors.As(err, &refused):
 		return say.refusal(refused), true
 	case errors.As(err, &forged):

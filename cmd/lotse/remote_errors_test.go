@@ -33,6 +33,8 @@ func TestExplainServer(t *testing.T) {
 		{&remote.EndedError{State: importer.Purged}, exitFailed, ""},
 		{&remote.ReasonError{Findings: []importer.FindingCode{importer.FindingSexDiffers}}, exitQuestion, "--reason"},
 		{&remote.DestinationError{Known: []string{"PACS\x1b[2J", "folder"}}, exitUsage, "PACS\uFFFD[2J, folder"},
+		{&remote.SiteError{Known: []string{"North", "South"}}, exitUsage, "North, South"},
+		{&remote.SiteError{}, exitUsage, ""},
 		{&remote.Refusal{Status: 200}, exitFailed, "Lotse"},
 		{&remote.Refusal{Status: 418, Code: "unheard-of", RequestID: "R7"}, exitFailed, "unheard-of"},
 		{&remote.Refusal{Status: 500, Code: problem.Internal, RequestID: "R7"}, exitFailed, "R7"},

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/node"
 	"lotse/internal/sealed/blob"
 	"lotse/internal/store"
@@ -12,9 +14,10 @@ import (
 
 // tenantCmd is about organisations whose data is walled off from all others.
 type tenantCmd struct {
-	List    tenantListCmd    `cmd:"" help:"List all tenants."`
-	Create  tenantCreateCmd  `cmd:"" help:"Add a tenant, with a key of its own."`
-	Destroy tenantDestroyCmd `cmd:"" help:"End a tenant for ever: erase its key and all its segments; nobody reaches its rows any more."`
+	List          tenantListCmd          `cmd:"" help:"List all tenants."`
+	Create        tenantCreateCmd        `cmd:"" help:"Add a tenant, with a key of its own."`
+	Administrator tenantAdministratorCmd `cmd:"" help:"Make an access token that administers a tenant: for its first administrator, or when nobody gets in any more."`
+	Destroy       tenantDestroyCmd       `cmd:"" help:"End a tenant for ever: erase its key and all its segments; nobody reaches its rows any more."`
 }
 
 // operator is who acts in audit events of commands of an administrator.
@@ -69,6 +72,29 @@ func (c tenantCreateCmd) Run(s *session) error {
 		}
 		s.say("admin.tenant.created", map[string]any{"ID": c.ID})
 		return nil
+	})
+}
+
+type tenantAdministratorCmd struct {
+	configFlags
+
+	ID string `arg:"" help:"The tenant to administer."`
+}
+
+// Run makes a token, which is all that goes to standard output.
+func (c tenantAdministratorCmd) Run(s *session) error {
+	return withStores(s, c.sources(), func(in *node.Stores) error {
+		_, secret, err := auth.NewTokens(in.DB).Create(s.ctx, access.Actor{ID: operator, Tenant: c.ID},
+			auth.New{Name: "administrator, made at the console", Role: auth.Administrator})
+		if errors.Is(err, store.ErrNoTenant) {
+			return &usageError{errors.New(s.phrases.Say("admin.tenant.none", nil))}
+		}
+		if err != nil {
+			return err
+		}
+		s.term.Note("admin.tenant.administrator", map[string]any{"ID": c.ID})
+		_, err = fmt.Fprintln(s.out, secret)
+		return err
 	})
 }
 

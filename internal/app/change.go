@@ -70,6 +70,9 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 	if err != nil {
 		return err
 	}
+	if _, err := s.read(ctx, id); err != nil {
+		return err
+	}
 	column, err := s.seal(ctx, id, sealedDecision, decided{Reason: reason, By: who.Actor, Decision: importer.Decision{At: s.opts.Now().UTC()}})
 	if err != nil {
 		return err

@@ -147,7 +147,7 @@ func (g *Gateway) ConfirmClock(ctx context.Context, who Who) error {
 	if err := g.db.System().SetInstallation(ctx, clockPaused, ""); err != nil {
 		return err
 	}
-	return g.db.Tenant(who.Tenant).Write(ctx, func(tx *store.Tx) error {
+	return g.reach(who).Write(ctx, func(tx *store.Tx) error {
 		return tx.Audit(store.Event{Actor: who.Actor, Event: "clock.confirmed"})
 	})
 }

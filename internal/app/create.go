@@ -34,6 +34,8 @@ const (
 // NewImport is an import as it is asked for.
 type NewImport struct {
 	Kind string // KindLink or KindUpload
+	// Site is the id of the site it belongs to; empty: the whole organisation, or the only
+	// site that its creator reaches.
 	Site string
 	// Link is what the QR code holds; with KindLink.
 	Link string
@@ -87,6 +89,10 @@ type secrets struct {
 // Create begins an import and returns its id once it is durable.
 func (g *Gateway) Create(ctx context.Context, who Who, n NewImport) (string, error) {
 	if err := n.check(); err != nil {
+		return "", err
+	}
+	var err error
+	if n.Site, err = who.siteOf(n.Site); err != nil {
 		return "", err
 	}
 	s, err := g.scope(ctx, who)
@@ -231,6 +237,9 @@ func (s *scope) begin(ctx context.Context, kind, once string) (*begun, error) {
 // insert writes the row of a new import. errOld when it was begun so long ago that its
 // key may be collected.
 func (s *scope) insert(tx *store.Tx, im *begun) error {
+	if err := occupy(tx, im.Site); err != nil {
+		return err
+	}
 	limits, err := s.keeping(tx)
 	if err != nil {
 		return err
@@ -247,5 +256,9 @@ func (s *scope) insert(tx *store.Tx, im *begun) error {
 	if tx.Now().Sub(im.since) > beginTime {
 		return errOld
 	}
-	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind})
+	detail := map[string]any{"kind": im.Kind}
+	if im.Site != "" {
+		detail["site"] = im.Site
+	}
+	return s.audit(tx, im.ID, "import.created", "", im.State, detail)
 }

@@ -76,6 +76,9 @@ func (g *Gateway) Decide(ctx context.Context, who Who, id string, version int64,
 		if err != nil {
 			return err
 		}
+		if err := s.mayGo(tx, im, n.Destinations); err != nil {
+			return err
+		}
 		im.Decision = column
 		im.Problem, im.ProblemHost = "", ""
 		contradictions := make([]string, 0, len(d.Findings))
@@ -106,11 +109,18 @@ func (s *scope) decide(ctx context.Context, im *store.Import, n NewDecision) (*d
 	if err != nil {
 		return nil, err
 	}
+	var h house
+	if err := s.t.Read(ctx, func(tx *store.Tx) (err error) {
+		h, err = s.house(tx, im)
+		return err
+	}); err != nil {
+		return nil, err
+	}
 	d := &decided{OnlyPatient: n.OnlyPatient, SamePatient: n.SamePatient, Reason: n.Reason, By: s.who.Actor,
-		Decision: importer.Decision{Patient: n.Patient, Accession: n.Accession, Set: n.Set, Institution: s.opts.Institution,
-			Station: s.opts.Station, Origin: in.Origin.Kind, At: s.opts.Now().UTC().Truncate(time.Microsecond), UIDKey: []byte(key)}}
-	if d.Decision.Patient.ID != nil && d.Decision.Patient.Issuer == nil && s.opts.Issuer != "" {
-		d.Decision.Patient.Issuer = &s.opts.Issuer
+		Decision: importer.Decision{Patient: n.Patient, Accession: n.Accession, Set: n.Set, Institution: h.institution,
+			Station: h.station, Origin: in.Origin.Kind, At: s.opts.Now().UTC().Truncate(time.Microsecond), UIDKey: []byte(key)}}
+	if d.Decision.Patient.ID != nil && d.Decision.Patient.Issuer == nil && h.issuer != "" {
+		d.Decision.Patient.Issuer = &h.issuer
 	}
 	if err := adjust.Validate(&d.Decision); err != nil {
 		return nil, err

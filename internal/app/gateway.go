@@ -49,6 +49,8 @@ type GatewayOptions struct {
 	Persistence time.Duration
 	// Institution, Station and Issuer name the house in what is adjusted.
 	Institution, Station, Issuer string
+	// ReceiveAE is the AE title that is called by those who send; empty: any.
+	ReceiveAE string
 	// Languages are asked for at portals, most wanted first.
 	Languages []string
 	// Transport returns the guarded way out for one import.
@@ -127,8 +129,12 @@ func (g *Gateway) scope(ctx context.Context, who Who) (*scope, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the tenant's keys: %w", err)
 	}
-	return &scope{Gateway: g, who: who, t: g.db.Tenant(who.Tenant), v: v}, nil
+	return &scope{Gateway: g, who: who, t: g.reach(who), v: v}, nil
 }
+
+// reach is the only way to the rows of a tenant: imports of sites that someone does not
+// reach are not there, whatever they are asked for.
+func (g *Gateway) reach(who Who) *store.Tenant { return g.db.Tenant(who.Tenant).Within(who.Sites) }
 
 // Purposes of sealed columns.
 const (

@@ -16,12 +16,21 @@ import (
 )
 
 // Intake keeps objects that are received by C-STORE in imports keyed by caller and
-// study. An import takes objects, through any node, until none has come for the
-// quiet time; then it is closed, and what comes later opens another.
+// study, of the tenant and site that the rule of their sender names. An import takes
+// objects, through any node, until none has come for the quiet time; then it is closed,
+// and what comes later opens another.
 type Intake struct {
 	g      *Gateway
-	tenant string
-	group  *receive.Group[*arrived]
+	tenant string // of rules that name none
+
+	mu    sync.Mutex
+	desks map[string]*desk // by tenant
+}
+
+// desk takes the objects of one tenant: they share transactions.
+type desk struct {
+	arrived *receive.Group[*arrived]
+	charges *receive.Group[*charge]
 
 	mu   sync.Mutex
 	busy int // objects that are there or on their way
@@ -32,15 +41,33 @@ var (
 	_ receive.Reports = (*Gateway)(nil)
 )
 
-// Intake returns where objects for a tenant are kept.
+// Intake returns where objects are kept; those whose sender's rule names no tenant
+// belong to the one given.
 func (g *Gateway) Intake(tenant string) *Intake {
-	in := &Intake{g: g, tenant: tenant}
-	in.group = receive.NewGroup(in.commit, receive.GroupOptions{Pending: func() int {
-		in.mu.Lock()
-		defer in.mu.Unlock()
-		return in.busy
-	}})
-	return in
+	return &Intake{g: g, tenant: tenant, desks: map[string]*desk{}}
+}
+
+// desk is that of a tenant.
+func (in *Intake) desk(tenant string) *desk {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if d := in.desks[tenant]; d != nil {
+		return d
+	}
+	d := &desk{}
+	who := Who{Tenant: tenant, Actor: machine}
+	d.arrived = receive.NewGroup(func(ctx context.Context, list []*arrived) error { return in.commit(ctx, who, list) },
+		receive.GroupOptions{Pending: d.pending})
+	d.charges = receive.NewGroup(func(ctx context.Context, list []*charge) error { return in.g.chargeAll(ctx, who, list) },
+		receive.GroupOptions{Wait: -1})
+	in.desks[tenant] = d
+	return d
+}
+
+func (d *desk) pending() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.busy
 }
 
 // arrived is an object whose bytes are durable, before anything knows of it.
@@ -57,13 +84,37 @@ type arrived struct {
 
 // Receive stores an object durably.
 func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) error {
-	in.count(1)
-	defer in.count(-1)
-	s, err := in.g.scope(ctx, Who{Tenant: in.tenant, Actor: "dicom:" + meta.CallingAE})
+	if meta.Tenant == "" {
+		meta.Tenant = in.tenant
+	}
+	d := in.desk(meta.Tenant)
+	d.count(1)
+	defer d.count(-1)
+	if !meta.Counted {
+		return in.receive(ctx, d, meta, r)
+	}
+	t := &tally{group: d.charges, caller: meta.Rule}
+	if err := t.take(ctx, 1, firstCharge); err != nil {
+		return err
+	}
+	counted := &charged{Reader: r, ctx: ctx, t: t}
+	err := in.receive(ctx, d, meta, counted)
+	if e := t.settle(ctx, err == nil, counted.read); e != nil {
+		in.g.log.Warn("what a caller sent counts for more than it was, for an hour", "caller", meta.Rule, "error", e)
+	}
+	return err
+}
+
+func (in *Intake) receive(ctx context.Context, d *desk, meta receive.Meta, r io.Reader) error {
+	s, err := in.g.scope(ctx, Who{Tenant: meta.Tenant, Actor: "dicom:" + meta.CallingAE})
 	if err != nil {
 		return err
 	}
-	key, err := s.v.MAC(ctx, "intake", meta.CallingAE+"\\"+meta.Study)
+	purpose := "intake"
+	if meta.Site != "" {
+		purpose += " of " + meta.Site
+	}
+	key, err := s.v.MAC(ctx, purpose, meta.CallingAE+"\\"+meta.Study)
 	if err != nil {
 		return err
 	}
@@ -73,7 +124,7 @@ func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) e
 		if err := in.store(ctx, s, a, meta, source); err != nil {
 			return err
 		}
-		if err := in.group.Do(ctx, a); err != nil || !a.closed && !a.late {
+		if err := d.arrived.Do(ctx, a); err != nil || !a.closed && !a.late {
 			return err
 		}
 		if a.late {
@@ -87,10 +138,10 @@ func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) e
 	}
 }
 
-func (in *Intake) count(n int) {
-	in.mu.Lock()
-	in.busy += n
-	in.mu.Unlock()
+func (d *desk) count(n int) {
+	d.mu.Lock()
+	d.busy += n
+	d.mu.Unlock()
 }
 
 // store writes the bytes into segments of the import that is open for them.
@@ -99,7 +150,7 @@ func (in *Intake) store(ctx context.Context, s *scope, a *arrived, meta receive.
 	if err != nil {
 		return err
 	}
-	id, err := in.open(ctx, s, a.intake)
+	id, err := in.open(ctx, s, a.intake, meta.Site)
 	if err != nil {
 		return err
 	}
@@ -130,12 +181,12 @@ func (in *Intake) store(ctx context.Context, s *scope, a *arrived, meta receive.
 const openTries = 10
 
 // open finds the import that takes objects of a caller and study, or begins it.
-func (in *Intake) open(ctx context.Context, s *scope, key string) (id string, err error) {
+func (in *Intake) open(ctx context.Context, s *scope, key, site string) (id string, err error) {
 	for range openTries {
 		if id, err = in.lookup(ctx, s, key); !errors.Is(err, store.ErrNotFound) {
 			return id, err
 		}
-		if id, err = in.begin(ctx, s, key); !errors.Is(err, store.ErrConflict) {
+		if id, err = in.begin(ctx, s, key, site); !errors.Is(err, store.ErrConflict) {
 			return id, err
 		}
 	}
@@ -143,12 +194,12 @@ func (in *Intake) open(ctx context.Context, s *scope, key string) (id string, er
 }
 
 // begin begins an import; store.ErrConflict when another was faster.
-func (in *Intake) begin(ctx context.Context, s *scope, key string) (string, error) {
+func (in *Intake) begin(ctx context.Context, s *scope, key, site string) (string, error) {
 	im, err := s.begin(ctx, KindDICOM, "")
 	if err != nil {
 		return "", err
 	}
-	im.IntakeKey, im.Priority = key, PriorityBatch
+	im.Site, im.IntakeKey, im.Priority = site, key, PriorityBatch
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
 		limits, err := s.keeping(tx)
 		if err != nil {
@@ -174,8 +225,8 @@ func (in *Intake) lookup(ctx context.Context, s *scope, key string) (string, err
 
 // commit makes objects exist, several in one transaction. Doing it again changes
 // nothing.
-func (in *Intake) commit(ctx context.Context, list []*arrived) error {
-	s, err := in.g.scope(ctx, Who{Tenant: in.tenant, Actor: machine})
+func (in *Intake) commit(ctx context.Context, who Who, list []*arrived) error {
+	s, err := in.g.scope(ctx, who)
 	if err != nil {
 		return err
 	}

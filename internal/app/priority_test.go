@@ -17,9 +17,9 @@ import (
 	"lotse/internal/store"
 )
 
-// desk is a portal whose links tell who came with them; it remembers in which order
+// frontDesk is a portal whose links tell who came with them; it remembers in which order
 // they were followed.
-type desk struct {
+type frontDesk struct {
 	url string
 
 	mu       sync.Mutex
@@ -27,9 +27,9 @@ type desk struct {
 }
 
 // openDesk starts a portal with the demonstration exam behind every link.
-func openDesk(t *testing.T) *desk {
+func openDesk(t *testing.T) *frontDesk {
 	t.Helper()
-	d, p := &desk{}, dlxtest.New(madeUp(t).ZIP)
+	d, p := &frontDesk{}, dlxtest.New(madeUp(t).ZIP)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if who := r.URL.Query().Get("who"); who != "" {
 			d.mu.Lock()
@@ -44,14 +44,14 @@ func openDesk(t *testing.T) *desk {
 }
 
 // order is who came to the portal so far; who came again in a row is named once.
-func (d *desk) order() []string {
+func (d *frontDesk) order() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Compact(slices.Clone(d.followed))
 }
 
 // queueUp begins an import that waits for a worker.
-func (w *world) queueUp(d *desk, who string, priority int) (id string) {
+func (w *world) queueUp(d *frontDesk, who string, priority int) (id string) {
 	w.t.Helper()
 	id, err := w.Create(w.t.Context(), w.who, NewImport{Kind: KindLink, Link: d.url + "&who=" + who, Priority: priority, Known: Answers{BirthDate: scriptedBirthDate}})
 	must(w.t, err)

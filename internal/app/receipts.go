@@ -143,7 +143,7 @@ func (g *Gateway) endReceipts(ctx context.Context) error {
 			return err
 		}
 		for _, d := range due {
-			err := g.db.Tenant(d.Tenant).Write(ctx, func(tx *store.Tx) error {
+			err := g.reach(Who{Tenant: d.Tenant, Actor: machine}).Write(ctx, func(tx *store.Tx) error {
 				if err := tx.DropReceipt(d.Delivery, before); err != nil {
 					return err
 				}
@@ -168,7 +168,9 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	}
 	var kept *store.Receipt
 	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
-		kept, err = tx.Receipt(delivery)
+		if _, err = tx.Import(id); err == nil {
+			kept, err = tx.Receipt(delivery)
+		}
 		return err
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,9 +20,12 @@ import (
 )
 
 // receiver runs the C-STORE provider of a world.
-func (w *world) receiver(rules ...receive.Rule) (port int) {
+func (w *world) receiver(rules ...receive.Rule) (port int) { return w.secureReceiver(nil, rules...) }
+
+// secureReceiver demands TLS when it is set.
+func (w *world) secureReceiver(secure *tls.Config, rules ...receive.Rule) (port int) {
 	w.t.Helper()
-	server, err := receive.New(receive.Config{Address: "127.0.0.1:0"}, w.Rules(rules), w.Intake("main"), w.Gateway, slog.New(slog.NewTextHandler(testLog{w.t}, nil)))
+	server, err := receive.New(receive.Config{Address: "127.0.0.1:0", TLS: secure}, w.Rules(rules), w.Intake("main"), w.Gateway, slog.New(slog.NewTextHandler(testLog{w.t}, nil)))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,8 +9,8 @@ import (
 	"lotse/internal/store"
 )
 
-// Rules are those for senders that an administrator configured, and one for each
-// destination that is asked for commitment: it may report.
+// Rules are those for senders that are configured, those for the callers of all
+// tenants, and one for each destination that is asked for commitment: it may report.
 func (g *Gateway) Rules(senders receive.RuleList) receive.Rules { return &rules{g, senders} }
 
 type rules struct {
@@ -23,6 +23,19 @@ func (r *rules) For(ctx context.Context, callingAE, calledAE string) ([]receive.
 	list, err := r.senders.For(ctx, callingAE, calledAE)
 	if err != nil {
 		return nil, err
+	}
+	rows, err := r.g.db.System().Senders(ctx, callingAE, calledAE)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rows {
+		rule, right, err := admission(&rows[i], calledAE, r.g.opts.ReceiveAE)
+		if err != nil {
+			return nil, err
+		}
+		if right {
+			list = append(list, rule)
+		}
 	}
 	tenants, err := r.g.db.System().Tenants(ctx)
 	if err != nil {
@@ -38,22 +51,12 @@ func (r *rules) For(ctx context.Context, callingAE, calledAE string) ([]receive.
 		}
 		list = append(list, more...)
 	}
-	return merge(list), nil
-}
-
-// merge lets a sender that is also an archive do both: the first rule that fits counts.
-func merge(list []receive.Rule) []receive.Rule {
-	for i := range list {
-		for _, other := range list {
-			list[i].Reports = list[i].Reports || other.Reports
-		}
-	}
-	return list
+	return list, nil
 }
 
 func (r *rules) reporters(ctx context.Context, tenant, callingAE string) ([]receive.Rule, error) {
 	var destinations []store.Destination
-	err := r.g.db.Tenant(tenant).Read(ctx, func(tx *store.Tx) (err error) {
+	err := r.g.reach(Who{Tenant: tenant}).Read(ctx, func(tx *store.Tx) (err error) {
 		destinations, err = tx.Destinations()
 		return err
 	})
@@ -74,7 +77,7 @@ func (r *rules) reporters(ctx context.Context, tenant, callingAE string) ([]rece
 		if err != nil {
 			continue // a destination that cannot be found cannot be asked either
 		}
-		out = append(out, receive.Rule{Name: "destination " + d.ID, CallingAE: callingAE, CalledAE: a.Calling, Networks: networks, Reports: true})
+		out = append(out, receive.Rule{Name: "destination " + d.ID, Tenant: tenant, CallingAE: callingAE, CalledAE: a.Calling, Networks: networks, Reports: true})
 	}
 	return out, nil
 }

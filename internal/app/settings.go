@@ -90,7 +90,7 @@ func (g *Gateway) settingsView(k keptSettings) *Settings {
 // Settings returns what is in force.
 func (g *Gateway) Settings(ctx context.Context, who Who) (*Settings, error) {
 	var k keptSettings
-	err := g.db.Tenant(who.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
 		k, err = readSettings(tx)
 		return err
 	})
@@ -108,7 +108,7 @@ func (g *Gateway) ChangeSettings(ctx context.Context, who Who, version int64, n 
 		return nil, err
 	}
 	var k keptSettings
-	err := g.db.Tenant(who.Tenant).Write(ctx, func(tx *store.Tx) (err error) {
+	err := g.reach(who).Write(ctx, func(tx *store.Tx) (err error) {
 		if k, err = readSettings(tx); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ type TrailEvent struct {
 // Trail returns what happened to an import, in order, also after it was erased.
 func (g *Gateway) Trail(ctx context.Context, who Who, id string) ([]TrailEvent, error) {
 	var list []store.Event
-	err := g.db.Tenant(who.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
 		if _, err = tx.Import(id); err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (g *Gateway) Trail(ctx context.Context, who Who, id string) ([]TrailEvent, 
 // Version returns the version of an import: what an edit is compared with.
 func (g *Gateway) Version(ctx context.Context, who Who, id string) (int64, error) {
 	var version int64
-	err := g.db.Tenant(who.Tenant).Read(ctx, func(tx *store.Tx) error {
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) error {
 		im, err := tx.Import(id)
 		if err == nil {
 			version = im.Version
@@ -59,7 +59,7 @@ type ReceiptKey struct {
 // ReceiptKeys returns the keys that receipts can be verified with, oldest first.
 func (g *Gateway) ReceiptKeys(ctx context.Context, who Who) ([]ReceiptKey, error) {
 	var list []store.SigningKey
-	err := g.db.Tenant(who.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
 		list, err = tx.SigningKeys()
 		return err
 	})

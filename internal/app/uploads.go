@@ -52,6 +52,9 @@ func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 	if uuid.Validate(id) != nil {
 		return "", tus.NotFound
 	}
+	if _, err := s.read(ctx, id); err != nil {
+		return "", uploadRefusal(err)
+	}
 	about := aboutPart{Source: "upload", Name: name, Origin: importer.Origin{Kind: importer.FromUpload}, Metadata: map[string][]byte{}}
 	for key, value := range up.Metadata { // not always text
 		about.Metadata[key] = []byte(value)
@@ -125,6 +128,15 @@ func uploadRefusal(err error) error {
 	return err
 }
 
+// upload finds an upload of an import that is within reach.
+func (s *scope) upload(tx *store.Tx, id string) (*store.Upload, error) {
+	row, err := tx.Upload(id)
+	if err == nil {
+		_, err = tx.Import(row.Import)
+	}
+	return row, err
+}
+
 // Info describes an upload.
 func (u *uploads) Info(ctx context.Context, id string) (tus.Upload, error) {
 	s, err := u.g.scope(ctx, u.who)
@@ -134,7 +146,7 @@ func (u *uploads) Info(ctx context.Context, id string) (tus.Upload, error) {
 	var row *store.Upload
 	var part *store.Part
 	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
-		if row, err = tx.Upload(id); err == nil {
+		if row, err = s.upload(tx, id); err == nil {
 			part, err = tx.Part(row.Import, row.Part)
 		}
 		return err
@@ -162,6 +174,9 @@ func (u *uploads) Terminate(ctx context.Context, id string) error {
 	var row *store.Upload
 	var dropped []store.Segment
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
+		if _, err := s.upload(tx, id); err != nil {
+			return err
+		}
 		token, err := tx.LeaseUpload(id, uploadLease)
 		if err != nil {
 			return err
@@ -198,6 +213,9 @@ func (u *uploads) Lease(ctx context.Context, id string) (tus.Lease, error) {
 	l := &uploading{s: s, id: id, ctx: context.WithoutCancel(ctx)}
 	err = s.t.Write(ctx, func(tx *store.Tx) (err error) {
 		l.since = tx.Now()
+		if _, err = s.upload(tx, id); err != nil {
+			return err
+		}
 		if l.token, err = tx.LeaseUpload(id, uploadLease); err != nil {
 			return err
 		}

@@ -262,7 +262,7 @@ func (c *Config) Warnings() []string {
 		w = append(w, "dicom.listen: objects cross the network unencrypted; set dicom.tls where the senders can do it")
 	}
 	if c.DICOM.Listen != Off && !loopback(c.DICOM.Listen) && len(c.DICOM.Callers) == 0 {
-		w = append(w, "dicom.callers: is empty, so nobody may send objects")
+		w = append(w, "dicom.callers: is empty, so only those may send objects who are set through the API")
 	}
 	if c.Blobs.S3.Insecure || c.Keyring.S3.Insecure {
 		w = append(w, "blobs, keyring: insecure buckets are asked without TLS")

@@ -24,7 +24,8 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 	}
 	options := app.GatewayOptions{
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
-		Receipts: c.Retention.Receipts, Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
+		Receipts: c.Retention.Receipts, Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, ReceiveAE: c.DICOM.AETitle,
+		Languages:    []string{"de", "en"},
 		Transport:    guard.Session,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),

@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"lotse/dicom/dict"
 	"lotse/dimse"
@@ -13,6 +15,8 @@ import (
 
 // admit decides about an association. Who is not known learns no more than that.
 func (s *Server) admit(ctx context.Context, p *dimse.Peer) error {
+	refused := &dimse.RejectError{AssociateRJ: pdu.AssociateRJ{Result: pdu.RejectedPermanent,
+		Source: pdu.RejectedByUser, Reason: pdu.ReasonCallingAE}}
 	later := &dimse.RejectError{AssociateRJ: pdu.AssociateRJ{Result: pdu.RejectedTransient,
 		Source: pdu.RejectedByPresentation, Reason: pdu.ReasonCongestion}}
 	if s.paused.Load() {
@@ -24,15 +28,48 @@ func (s *Server) admit(ctx context.Context, p *dimse.Peer) error {
 		return later
 	}
 	addr, certificate := addressOf(p), certificateOf(p)
-	for _, r := range rules {
-		if r.fits(addr, certificate) {
-			return s.letIn(p, r)
-		}
+	known := len(rules)
+	rules = slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return !r.fits(addr, certificate) })
+	rule, storing := only(rules)
+	switch {
+	case storing > 1:
+		s.log.Warn("sender refused: ambiguous, several rules let it store", "calling", p.CallingAE, "called", p.CalledAE, "rules", named(rules))
+		return refused
+	case len(rules) > 0:
+		return s.letIn(p, rule)
 	}
 	s.log.Warn("sender refused", "calling", p.CallingAE, "called", p.CalledAE, "peer", addr.String(),
-		"rules", len(rules), "certificate", certificate != nil)
-	return &dimse.RejectError{AssociateRJ: pdu.AssociateRJ{Result: pdu.RejectedPermanent,
-		Source: pdu.RejectedByUser, Reason: pdu.ReasonCallingAE}}
+		"rules", known, "certificate", certificate != nil)
+	return refused
+}
+
+// only finds the rule that counts among those that fit, and how many let the sender
+// store. Whose it would be when there are several is not to be guessed. What any of them
+// lets it report, it may.
+func only(fit []Rule) (rule Rule, storing int) {
+	reports := false
+	for i, r := range fit {
+		reports = reports || r.Reports
+		if r.Objects {
+			storing++
+		}
+		if i == 0 || r.Objects {
+			rule = r
+		}
+	}
+	rule.Reports = reports
+	return rule, storing
+}
+
+// named tells which rules let a sender store.
+func named(rules []Rule) []string {
+	var names []string
+	for _, r := range rules {
+		if r.Objects {
+			names = append(names, strings.TrimSpace(r.Tenant+" "+r.Name))
+		}
+	}
+	return names
 }
 
 // letIn counts the associations of a rule.
@@ -41,7 +78,7 @@ func (s *Server) letIn(p *dimse.Peer, r Rule) error {
 	defer s.mu.Unlock()
 	n := 0
 	for _, other := range s.callers {
-		if other.Name == r.Name && other.CallingAE == r.CallingAE {
+		if other.Tenant == r.Tenant && other.Name == r.Name && other.CallingAE == r.CallingAE {
 			n++
 		}
 	}

@@ -1,6 +1,7 @@
 package receive
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -9,9 +10,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
+	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -66,6 +71,9 @@ func TestAdmission(t *testing.T) {
 		"called by rule":   {"", with(func(r *Rule) { r.CalledAE = "OTHER" }), pdu.ReasonCallingAE, false},
 		"wrong network":    {"LOTSE", with(func(r *Rule) { r.Networks = networks(t, "10.0.0.0/8", "::1/128") }), pdu.ReasonCallingAE, false},
 		"no certificate":   {"LOTSE", with(func(r *Rule) { r.Subject = "ct1" }), pdu.ReasonCallingAE, false},
+		"two rules":        {"LOTSE", RuleList{good, {Tenant: "other", CallingAE: "SENDER", Objects: true}}, pdu.ReasonCallingAE, false},
+		"two, one fits":    {"LOTSE", RuleList{good, {CallingAE: "SENDER", Objects: true, Networks: networks(t, "10.0.0.0/8")}}, 0, false},
+		"two reports":      {"LOTSE", RuleList{{CallingAE: "SENDER", Reports: true}, {Tenant: "other", CallingAE: "SENDER", Reports: true}}, 0, false},
 		"no rules to read": {"LOTSE", broken{}, pdu.ReasonCongestion, true},
 	} {
 		r := start(t, Config{AETitle: c.title}, c.rules, &shelf{}, nil)
@@ -135,6 +143,54 @@ func tell(t *testing.T, a *dimse.Association, transaction string, want dimse.Sta
 		Committed: []commitment.Reference{{SOPClass: ctStorage, SOPInstance: "1.2.3"}}})
 	if err != nil || answer.Status != want {
 		t.Errorf("report: %v, %v; want %v", answer.Status, err, want)
+	}
+}
+
+// TestOnlyRule: the one that lets store counts, whatever else lets report.
+func TestOnlyRule(t *testing.T) {
+	report := Rule{Name: "archive", Reports: true}
+	store := Rule{Name: "ct", Tenant: "a", Site: "north", Objects: true, ObjectBytes: 5}
+	both := store
+	both.Reports = true
+	for name, c := range map[string]struct {
+		fit     []Rule
+		want    Rule
+		storing int
+	}{
+		"store":            {[]Rule{store}, store, 1},
+		"report":           {[]Rule{report}, report, 0},
+		"report and store": {[]Rule{report, store}, both, 1},
+		"store and report": {[]Rule{store, report, report}, both, 1},
+		"ambiguous":        {[]Rule{store, report, store}, both, 2},
+	} {
+		rule, storing := only(c.fit)
+		if storing != c.storing || !reflect.DeepEqual(rule, c.want) {
+			t.Errorf("%s: %+v, %d", name, rule, storing)
+		}
+	}
+	if names := named([]Rule{report, store, {Name: "caller CT1", Objects: true}}); fmt.Sprint(names) != "[a ct caller CT1]" {
+		t.Errorf("named %q", names)
+	}
+}
+
+// TestAmbiguousIsSaid: the log tells an administrator which rules to narrow, and nothing
+// of where the sender is.
+func TestAmbiguousIsSaid(t *testing.T) {
+	var said bytes.Buffer
+	rules := RuleList{{Name: "1", Tenant: "main", CallingAE: "SENDER", Objects: true}, {Name: "2", Tenant: "clinic", CallingAE: "SENDER", Objects: true}}
+	s, err := New(Config{}, rules, lazy{}, nil, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.admit(t.Context(), &dimse.Peer{CallingAE: "SENDER", CalledAE: "LOTSE", Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3), Port: 4567}})
+	var refused *dimse.RejectError
+	if !errors.As(err, &refused) || refused.Reason != pdu.ReasonCallingAE || dimse.Temporary(err) {
+		t.Errorf("%v", err)
+	}
+	for text, want := range map[string]bool{"ambiguous": true, "main 1": true, "clinic 2": true, "SENDER": true, "10.1.2.3": false} {
+		if strings.Contains(said.String(), text) != want {
+			t.Errorf("%q is said: %v\n%s", text, !want, said.String())
+		}
 	}
 }
 

@@ -74,8 +74,10 @@ func set[T comparable](field *T, standard T) {
 
 // Rule lets one sender in. Who fits no rule is refused.
 type Rule struct {
-	// Name is what the owner of the rules calls it; it comes back with each object.
-	Name string
+	// Name is what the owner of the rules calls it; it comes back with each object, as do
+	// Tenant and Site, which say whose the object is, and Counted: the owner keeps a quota.
+	Name, Tenant, Site string
+	Counted            bool
 	// CallingAE is the sender's AE title. CalledAE, when set, is the title it has to call.
 	CallingAE, CalledAE string
 	// Networks are where it may connect from; empty means anywhere.
@@ -94,8 +96,9 @@ type Rule struct {
 
 // Rules are asked at each association.
 type Rules interface {
-	// For gives the rules for a pair of AE titles; none is no error. The first whose
-	// network and certificate fit is taken. After an error the sender is told to try later.
+	// For gives the rules for a pair of AE titles; none is no error. A sender is let in to
+	// store when network and certificate fit exactly one rule that permits it. After an
+	// error the sender is told to try later.
 	For(ctx context.Context, callingAE, calledAE string) ([]Rule, error)
 }
 

@@ -25,6 +25,8 @@ type Intake interface {
 // rules of PS3.5 §9.1.
 type Meta struct {
 	Rule                string // name of the [Rule] that let the sender in
+	Tenant, Site        string // of that rule, as Counted
+	Counted             bool
 	CallingAE, CalledAE string
 	Peer                string // IP address of the sender
 	SOPClass            string

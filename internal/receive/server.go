@@ -142,7 +142,7 @@ func (s *Server) take(ctx context.Context, rule Rule, in dimse.StoreIndication) 
 	}
 	file := &whole{r: io.MultiReader(bytes.NewReader(header), bytes.NewReader(prefix), b)}
 	err = s.intake.Receive(ctx, Meta{
-		Rule: rule.Name, CallingAE: in.Peer.CallingAE, CalledAE: in.Peer.CalledAE, Peer: addressOf(in.Peer).String(),
+		Rule: rule.Name, Tenant: rule.Tenant, Site: rule.Site, Counted: rule.Counted, CallingAE: in.Peer.CallingAE, CalledAE: in.Peer.CalledAE, Peer: addressOf(in.Peer).String(),
 		SOPClass: id.class, SOPInstance: id.instance, Study: id.study,
 		TransferSyntax: in.TransferSyntax, Header: len(header),
 	}, file)

@@ -70,6 +70,11 @@ type DestinationError struct{ Known []string } // names of those it has
 
 func (e *DestinationError) Error() string { return "remote: there is no such destination" }
 
+// SiteError says that the server has no such site.
+type SiteError struct{ Known []string } // names of those it has
+
+func (e *SiteError) Error() string { return "remote: there is no such site" }
+
 // brokenError is a connection that broke: it is not known what the server did.
 type brokenError struct {
 	err         error

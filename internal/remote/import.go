@@ -20,6 +20,9 @@ type Request struct {
 	Sources []string
 	Known   Known
 	Select  []string
+	// Site is the id or the name of the site that the import belongs to; empty: the whole
+	// organisation, or the only site that the server knows its user by.
+	Site string
 	// Destination is where the exam goes: the id or the name of one that the server has.
 	Destination string
 	Decision    Decision // but the destinations
@@ -56,7 +59,8 @@ type Outcome struct {
 
 // Import has the server carry an import out and watches over it to its end. The
 // outcome is never nil. Errors are *importer.Problem where the same thing is one
-// here, and *Refusal, *LostError, *EndedError, *ReasonError, *DestinationError.
+// here, and *Refusal, *LostError, *EndedError, *ReasonError, *DestinationError,
+// *SiteError.
 func (c *Client) Import(ctx context.Context, req Request, h Hooks) (*Outcome, error) {
 	w := &way{Client: c, req: req, h: h, out: &Outcome{}}
 	err := w.run(ctx)
@@ -69,9 +73,10 @@ func (c *Client) Import(ctx context.Context, req Request, h Hooks) (*Outcome, er
 // way is that of one import.
 type way struct {
 	*Client
-	req Request
-	h   Hooks
-	out *Outcome
+	req  Request
+	h    Hooks
+	out  *Outcome
+	site *app.SiteView // nil: none was named
 
 	asked   int       // how often wrong answers were given
 	vain    int       // things that did not work because the import had changed
@@ -84,8 +89,13 @@ func (w *way) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if w.req.Site != "" {
+		if w.site, err = w.Client.site(ctx, w.req.Site); err != nil {
+			return err
+		}
+	}
 	if !w.req.Leave {
-		id, err := w.destination(ctx, w.req.Destination)
+		id, err := w.destination(ctx, w.req.Destination, w.site)
 		if err != nil {
 			return err
 		}
@@ -170,6 +180,9 @@ func (w *way) upload(ctx context.Context, found []source.Found) error {
 
 // begin creates the import.
 func (w *way) begin(ctx context.Context, n newImport) error {
+	if w.site != nil {
+		n.Site = w.site.ID
+	}
 	s, err := w.create(ctx, n)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"lotse/internal/api/idempotency"
@@ -36,6 +37,7 @@ type newImport struct {
 	Known    *Known   `json:"known,omitempty"`
 	Select   []string `json:"select,omitempty"`
 	Priority string   `json:"priority,omitempty"`
+	Site     string   `json:"site,omitempty"` // an id
 }
 
 // answers are the body of an answer to an import's question.
@@ -118,14 +120,36 @@ func (c *Client) destinations(ctx context.Context) ([]app.DestinationView, error
 	return list.Destinations, err
 }
 
-// destination finds one by its id or its name; the error is a *DestinationError.
-func (c *Client) destination(ctx context.Context, name string) (string, error) {
+// site finds one by its id or its name; the error is a *SiteError.
+func (c *Client) site(ctx context.Context, name string) (*app.SiteView, error) {
+	var list struct {
+		Sites []app.SiteView `json:"sites"`
+	}
+	if err := c.call(ctx, request{method: http.MethodGet, path: apiPath + "/sites"}, &list); err != nil {
+		return nil, err
+	}
+	none := &SiteError{}
+	for i, s := range list.Sites {
+		if s.ID == name || s.Name == name {
+			return &list.Sites[i], nil
+		}
+		none.Known = append(none.Known, s.Name)
+	}
+	return nil, none
+}
+
+// destination finds one by its id or its name among those that a site sends to, or among
+// all; the error is a *DestinationError.
+func (c *Client) destination(ctx context.Context, name string, site *app.SiteView) (string, error) {
 	list, err := c.destinations(ctx)
 	if err != nil {
 		return "", err
 	}
 	none := &DestinationError{}
 	for _, d := range list {
+		if site != nil && len(site.Destinations) > 0 && !slices.Contains(site.Destinations, d.ID) {
+			continue
+		}
 		if d.ID == name || d.Name == name {
 			return d.ID, nil
 		}

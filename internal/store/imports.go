@@ -124,8 +124,8 @@ func (tx *Tx) findImport(query string, args ...any) (*Import, error) {
 		found, err = scanImport(scan)
 		return err
 	})
-	if err == nil && found == nil {
-		err = ErrNotFound
+	if err == nil && (found == nil || !tx.reaches(found.Site)) {
+		return nil, ErrNotFound
 	}
 	return found, err
 }
@@ -208,7 +208,7 @@ func (tx *Tx) Imports(f ImportFilter) ([]*Import, error) {
 
 // importsIn lists imports of one state, or of all when it is empty.
 func (tx *Tx) importsIn(state importer.State, f ImportFilter) ([]*Import, error) {
-	query, args := f.query(state)
+	query, args := f.query(state, tx.sites)
 	var all []*Import
 	err := tx.rows(query, args, func(scan scanner) error {
 		im, err := scanImport(scan)
@@ -221,7 +221,7 @@ func (tx *Tx) importsIn(state importer.State, f ImportFilter) ([]*Import, error)
 	return all, nil
 }
 
-func (f ImportFilter) query(state importer.State) (string, []any) {
+func (f ImportFilter) query(state importer.State, sites []string) (string, []any) {
 	var b strings.Builder
 	var args []any
 	mark := func(value any) string { // $1 is the tenant
@@ -237,6 +237,13 @@ func (f ImportFilter) query(state importer.State) (string, []any) {
 	}
 	if f.Site != "" {
 		b.WriteString(" AND site_id = " + mark(f.Site))
+	}
+	if len(sites) > 0 {
+		b.WriteString(" AND site_id IN (''")
+		for _, site := range sites {
+			b.WriteString(", " + mark(site))
+		}
+		b.WriteString(")")
 	}
 	if !f.Before.Created.IsZero() {
 		b.WriteString(" AND (created_at, id) < (" + mark(f.Before.Created.UnixMicro()) + ", " + mark(f.Before.ID) + ")")

@@ -48,6 +48,6 @@ func (s *System) SwapInstallation(ctx context.Context, name, old, value string) 
 // Tables names the tables that hold rows of tenants, each after those it refers to.
 // Every one has a column tenant_id; in jobs it may be '*'.
 func Tables() []string {
-	return []string{"sites", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
+	return []string{"sites", "callers", "caller_usage", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
 		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency"}
 }

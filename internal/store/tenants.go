@@ -14,13 +14,6 @@ type TenantInfo struct {
 	Destroyed time.Time // zero while it lives
 }
 
-// Site is a place of a tenant.
-type Site struct {
-	ID      string
-	Name    string // unique in the tenant
-	Created time.Time
-}
-
 // validTenant keeps the name of the system, and what could confuse paths, out.
 func validTenant(id string) bool {
 	if id == "" || len(id) > 64 {
@@ -81,35 +74,4 @@ func (tx *Tx) destroyTenant(id string) error {
 	_, err = tx.systemExec("UPDATE jobs SET state = 'cancelled', finished_at = $2, node = NULL, lease_until = NULL "+
 		"WHERE tenant_id = $1 AND state IN ('waiting', 'running')", id, micros(tx.now))
 	return err
-}
-
-// AddSite adds a site. [ErrConflict] when the id or the name is taken.
-func (tx *Tx) AddSite(id, name string) error {
-	_, err := tx.exec("INSERT INTO sites (tenant_id, id, name, created_at) VALUES ($1, $2, $3, $4)", id, name, micros(tx.now))
-	return err
-}
-
-// RenameSite gives a site another name.
-func (tx *Tx) RenameSite(id, name string) error {
-	n, err := tx.exec("UPDATE sites SET name = $3 WHERE tenant_id = $1 AND id = $2", id, name)
-	if err == nil && n == 0 {
-		return ErrNotFound
-	}
-	return err
-}
-
-// Sites lists the tenant's sites in the order of their ids.
-func (tx *Tx) Sites() ([]Site, error) {
-	var all []Site
-	err := tx.rows("SELECT id, name, created_at FROM sites WHERE tenant_id = $1 ORDER BY id", nil, func(scan scanner) error {
-		var s Site
-		var created sql.NullInt64
-		if err := scan(&s.ID, &s.Name, &created); err != nil {
-			return err
-		}
-		s.Created = moment(created)
-		all = append(all, s)
-		return nil
-	})
-	return all, err
 }

@@ -28,13 +28,27 @@ func (m mode) writes() bool { return m != reading }
 
 // Tenant reaches the rows of one tenant.
 type Tenant struct {
-	db *DB
-	id string
+	db    *DB
+	id    string
+	sites []string
 }
 
 // Tenant gives the way to the rows of a tenant. Whether it exists shows in its
 // transactions, which answer [ErrNoTenant] otherwise.
 func (db *DB) Tenant(id string) *Tenant { return &Tenant{db: db, id: id} }
+
+// Within is the way of somebody who reaches the imports of some sites only: those of
+// other sites are not there, whichever method is asked for them; those of no site are.
+// No sites: no such bounds.
+func (t *Tenant) Within(sites []string) *Tenant { return &Tenant{db: t.db, id: t.id, sites: sites} }
+
+// bounded lets f see no further than Within says.
+func (t *Tenant) bounded(f func(tx *Tx) error) func(tx *Tx) error {
+	return func(tx *Tx) error {
+		tx.sites = t.sites
+		return f(tx)
+	}
+}
 
 // ID is the tenant's id.
 func (t *Tenant) ID() string { return t.id }
@@ -45,7 +59,7 @@ func (t *Tenant) Write(ctx context.Context, f func(tx *Tx) error) error {
 	if !validTenant(t.id) {
 		return ErrNoTenant
 	}
-	return t.db.transact(ctx, t.id, writing, f)
+	return t.db.transact(ctx, t.id, writing, t.bounded(f))
 }
 
 // Read runs f on one consistent state of the database; it cannot change anything.
@@ -53,7 +67,7 @@ func (t *Tenant) Read(ctx context.Context, f func(tx *Tx) error) error {
 	if !validTenant(t.id) {
 		return ErrNoTenant
 	}
-	return t.db.transact(ctx, t.id, reading, f)
+	return t.db.transact(ctx, t.id, reading, t.bounded(f))
 }
 
 // System does what crosses tenants.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -20,8 +21,9 @@ type Tx struct {
 	tenant string
 	mode   mode
 	now    time.Time
-	failed error // of the first statement that failed
-	queued bool  // jobs were made that can be claimed at once
+	sites  []string // whose imports can be reached; empty: all
+	failed error    // of the first statement that failed
+	queued bool     // jobs were made that can be claimed at once
 }
 
 // Context is the context the transaction runs under.
@@ -33,6 +35,11 @@ func (tx *Tx) Tenant() string {
 		return ""
 	}
 	return tx.tenant
+}
+
+// reaches reports whether imports of a site can be reached; those of none always can.
+func (tx *Tx) reaches(site string) bool {
+	return len(tx.sites) == 0 || site == "" || slices.Contains(tx.sites, site)
 }
 
 // Now is the database's time when the transaction began, in UTC and whole

@@ -38,6 +38,7 @@ const (
 	NotPossible       Code = "not-possible"
 	NameTaken         Code = "name-taken"
 	LastAdministrator Code = "last-administrator"
+	SiteInUse         Code = "site-in-use"
 	ReasonNeeded      Code = "reason-needed"
 	SeveralPatients   Code = "several-patients"
 	NoSuchPatient     Code = "no-such-patient"
@@ -75,6 +76,7 @@ func general() []Entry {
 		{NotPossible, http.StatusConflict, "This is not possible in the state it is in", "Get it: its next says what can be done now."},
 		{NameTaken, http.StatusConflict, "There is one with this name already", "Choose another name."},
 		{LastAdministrator, http.StatusConflict, "This is the last token of an administrator", "Create another one first, or nobody can get in any more."},
+		{SiteInUse, http.StatusConflict, "The site is in use", "Take its callers out of use or give them another site, and wait until its imports are erased, or erase them."},
 		{IdempotencyBusy, http.StatusConflict, "The first request with this idempotency key is still running", "Wait a little and send the same again."},
 		{Gone, http.StatusGone, "It is not there any more", "Begin again."},
 		{PreconditionFailed, http.StatusPreconditionFailed, "It was changed in the meantime", "Get it, look at the change, and send yours with the new ETag."},

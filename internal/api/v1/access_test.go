@@ -34,6 +34,10 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 		body = map[string]any{"patient": map[string]any{"id": "X"}, "destinations": []string{ids["destination"]}}
 	case "/destinations", "/destinations/{destination}":
 		body = map[string]any{"name": "x", "address": "dir:/proc/nowhere"}
+	case "/sites", "/sites/{site}":
+		body = map[string]any{"name": "x"}
+	case "/callers", "/callers/{caller}":
+		body = map[string]any{"name": "x", "calling_ae_title": "X", "networks": []string{"192.0.2.1"}}
 	case "/destinations/test":
 		body = map[string]any{"address": "dir:/proc/nowhere"}
 	case "/tokens":
@@ -129,17 +133,19 @@ func (w *world) things(token string) map[string]string {
 	open := w.create(token, 0)
 	a := w.ask(token, "POST", "/api/v1/uploads", nil, tusVersion, "Upload-Length: 5", "Upload-Metadata: "+metadata(open.ID, "x"))
 	w.into(a, http.StatusCreated, nil)
-	var created struct{ ID string }
+	var created, site, caller struct{ ID string }
+	w.into(w.ask(token, "POST", "/api/v1/sites", map[string]any{"name": "unused"}), http.StatusCreated, &site)
+	w.into(w.ask(token, "POST", "/api/v1/callers", map[string]any{"name": "CT", "calling_ae_title": "CT1", "networks": []string{"192.0.2.0/24"}}), http.StatusCreated, &caller)
 	w.into(w.ask(token, "POST", "/api/v1/tokens", map[string]any{"name": "another", "role": "integrator"}), http.StatusCreated, &created)
 	return map[string]string{"import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
-		"token": created.ID, "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
+		"site": site.ID, "caller": caller.ID, "token": created.ID, "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
 }
 
 // state is everything that a token can see of things.
 func (w *world) state(token string, ids map[string]string) string {
 	w.Helper()
 	var all strings.Builder
-	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/tokens", "/settings"} {
+	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/sites", "/callers", "/tokens", "/settings"} {
 		a := w.ask(token, "GET", "/api/v1"+path, nil)
 		w.into(a, http.StatusOK, nil)
 		fmt.Fprintf(&all, "%s %s\n", path, a.body)

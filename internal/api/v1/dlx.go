@@ -81,13 +81,17 @@ func (l *linkImports) Authorize(ctx context.Context, token dlx.Secret) (dlx.Auth
 	if err != nil {
 		return dlx.Authority{}, err
 	}
-	return dlx.Authority{Subject: actor.Tenant + " " + actor.ID, Scopes: []string{dlx.ScopeImport}}, nil
+	subject := append([]string{actor.Tenant, actor.ID}, actor.Sites...)
+	return dlx.Authority{Subject: strings.Join(subject, " "), Scopes: []string{dlx.ScopeImport}}, nil
 }
 
 // whose is on whose behalf an authority acts.
 func whose(a dlx.Authority) app.Who {
-	tenant, actor, _ := strings.Cut(a.Subject, " ")
-	return app.Who{Tenant: tenant, Actor: actor}
+	parts := strings.Split(a.Subject, " ")
+	if len(parts) < 2 {
+		return app.Who{}
+	}
+	return app.Who{Tenant: parts[0], Actor: parts[1], Sites: parts[2:]}
 }
 
 // Start takes a link over, and waits a little for its end.

@@ -75,7 +75,7 @@ type newImport struct {
 	Select   []string `json:"select,omitempty" maxItems:"1000" doc:"What to fetch of what a link gives, by position or id; absent: everything."`
 	Files    int      `json:"files,omitempty" minimum:"0" doc:"How many files will be uploaded; 0: until complete is called."`
 	Priority string   `json:"priority,omitempty" enum:"person,batch" default:"person" doc:"Whether somebody is waiting."`
-	Site     string   `json:"site,omitempty" maxLength:"64" pattern:"^[a-z0-9-]*$"`
+	Site     string   `json:"site,omitempty" maxLength:"64" pattern:"^[a-z0-9-]*$" doc:"Id of the site it belongs to. Absent: the whole organisation, or the only site that you reach."`
 }
 
 type createImportIn struct{ Body newImport }

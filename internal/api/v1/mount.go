@@ -48,6 +48,8 @@ func Mount(s *api.Server, d Deps) {
 	r.receipts(s)
 	r.audit(s)
 	r.destinations(s)
+	r.sites(s)
+	r.callers(s)
 	r.settings(s)
 	r.clock(s)
 	r.tokens(s)
@@ -59,6 +61,8 @@ const (
 	tagImports      = "Imports"
 	tagUploads      = "Uploads"
 	tagDestinations = "Destinations"
+	tagSites        = "Sites"
+	tagCallers      = "Callers"
 	tagProof        = "Proof"
 	tagSettings     = "Settings"
 	tagAccess       = "Access"

@@ -98,6 +98,8 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.Gone, "It has been erased; its receipts and its audit trail are what is left.")
 	case errors.Is(err, auth.ErrUsed):
 		return problem.New(problem.Gone, "The link has been used, or another one has replaced it. As long as there is no administrator, Lotse prints a new one when it starts.")
+	case errors.Is(err, app.ErrSiteUsed):
+		return problem.New(problem.SiteInUse, "")
 	case errors.Is(err, auth.ErrLast):
 		return problem.New(problem.LastAdministrator, "")
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrNoKey), errors.Is(err, store.ErrNoTenant):

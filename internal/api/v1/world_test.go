@@ -55,6 +55,8 @@ type world struct {
 	log    *lines
 
 	admin, integrator, stranger string // tokens; the stranger administers the other tenant
+
+	bounds sync.Map // sites that are all that a token reaches
 }
 
 // shift moves the database's clock.
@@ -156,7 +158,7 @@ func (w *world) serve(log *slog.Logger) {
 	listening := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + listening.Listener.Addr().String()
 	var err error
-	w.server, err = api.New(api.Options{Authorizer: w.tokens, Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
+	w.server, err = api.New(api.Options{Authorizer: bounded{w}, Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
 		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond})
 	w.must(err)
 	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})

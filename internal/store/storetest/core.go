@@ -121,7 +121,7 @@ func testTransactions(t *testing.T, p Place) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that ended in the function: %v", err)
 	}
-	err = tenant.Write(t.Context(), func(tx *store.Tx) error { return tx.RenameSite("nowhere", "x") })
+	err = tenant.Write(t.Context(), func(tx *store.Tx) error { return tx.SaveSite(&store.Site{ID: "nowhere", Name: "x"}) })
 	if !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("no such row: %v", err)
 	}
@@ -210,7 +210,7 @@ func testTenants(t *testing.T, p Place) {
 		if tx.Tenant() != b.ID() {
 			t.Errorf("tenant of the transaction: %q", tx.Tenant())
 		}
-		return tx.RenameSite("1", "Southeast")
+		return tx.SaveSite(&store.Site{ID: "1", Name: "Southeast", Version: 1})
 	})
 	must(t, err)
 	if x, y := sites(t, a), sites(t, b); x != "North" || y != "Southeast" {
@@ -262,7 +262,8 @@ func testConcurrentWriters(t *testing.T, p Place) {
 					if err != nil {
 						return err
 					}
-					return tx.RenameSite("row", all[0].Name+"x")
+					all[0].Name += "x"
+					return tx.SaveSite(&all[0])
 				})
 				if err != nil {
 					t.Errorf("writer %d: %v", i, err)

@@ -32,6 +32,10 @@ func Rows(t *testing.T, p Place) {
 		{"Reset", testReset},
 		{"Uploads", testUploads},
 		{"Destinations", testDestinations},
+		{"Sites", testSites},
+		{"ImportsOfSites", testImportsOfSites},
+		{"Callers", testCallers},
+		{"Usage", testUsage},
 		{"Deliveries", testDeliveries},
 		{"Outcomes", testOutcomes},
 		{"Commitments", testCommitments},
@@ -197,6 +201,8 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 	write(t, tenant, func(tx *store.Tx) error {
 		_, _, err := tx.Enqueue(store.Job{Kind: "fetch", Subject: "import"})
 		return errors.Join(err, tx.AddSite("north", "North"),
+			tx.InsertCaller(aCaller("caller")),
+			tx.Use("caller", noon(0), store.Usage{Objects: 1, Bytes: 100}),
 			tx.InsertImport(aStudy("import")),
 			tx.InsertPart(aPart("import")),
 			tx.AddSegments("import", 1, []store.Segment{{ID: "segment", Start: 0, Size: 100}}),

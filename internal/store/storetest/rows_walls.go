@@ -29,8 +29,17 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 		"segment ids": func() (any, error) {
 			return collected(func(f func(string) error) error { return tx.SegmentIDs("import", f) })
 		},
-		"upload":       func() (any, error) { return value(tx.Upload("upload")) },
-		"uploads":      func() (any, error) { return tx.UploadsOf("import") },
+		"upload":  func() (any, error) { return value(tx.Upload("upload")) },
+		"uploads": func() (any, error) { return tx.UploadsOf("import") },
+		"site":    func() (any, error) { return value(tx.Site("north")) },
+		"sites":   func() (any, error) { return tx.Sites() },
+		"site in use": func() (any, error) {
+			used, err := tx.SiteUsed("north")
+			return map[bool]int{true: 1}[used], err
+		},
+		"caller":       func() (any, error) { return value(tx.Caller("caller")) },
+		"callers":      func() (any, error) { return tx.Callers() },
+		"usage":        func() (any, error) { u, err := tx.Used("caller", noon(0)); return int(u.Objects + u.Bytes), err },
 		"destination":  func() (any, error) { return value(tx.Destination("destination")) },
 		"destinations": func() (any, error) { return tx.Destinations() },
 		"delivery":     func() (any, error) { return value(tx.Delivery("delivery")) },
@@ -88,8 +97,17 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"delete upload":      func(tx *store.Tx) error { return tx.DeleteUpload("upload") },
 		"save destination":   func(tx *store.Tx) error { return tx.SaveDestination(destination) },
 		"delete destination": func(tx *store.Tx) error { return tx.DeleteDestination("destination") },
-		"save delivery":      func(tx *store.Tx) error { return tx.SaveDelivery(delivery) },
-		"lock delivery":      func(tx *store.Tx) error { _, err := tx.LockDelivery("delivery"); return err },
+		"save site": func(tx *store.Tx) error {
+			return tx.SaveSite(&store.Site{ID: "north", Name: "changed", Version: 1})
+		},
+		"lock site":     func(tx *store.Tx) error { _, err := tx.LockSite("north"); return err },
+		"delete site":   func(tx *store.Tx) error { return tx.DeleteSite("north") },
+		"save caller":   func(tx *store.Tx) error { c := aCaller("caller"); c.Version = 1; return tx.SaveCaller(c) },
+		"lock caller":   func(tx *store.Tx) error { _, err := tx.LockCaller("caller"); return err },
+		"delete caller": func(tx *store.Tx) error { return tx.DeleteCaller("caller") },
+		"use":           func(tx *store.Tx) error { return foreign(tx.Use("caller", noon(0), store.Usage{Objects: 5})) },
+		"save delivery": func(tx *store.Tx) error { return tx.SaveDelivery(delivery) },
+		"lock delivery": func(tx *store.Tx) error { _, err := tx.LockDelivery("delivery"); return err },
 		"save commitment": func(tx *store.Tx) error {
 			return tx.SaveCommitment(&store.Commitment{UID: "2.25." + mark, State: store.CommitmentFailed})
 		},
