@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"lotse/internal/importer"
 	"lotse/internal/importer/deliver"
 	"lotse/internal/store"
 )
@@ -14,10 +16,12 @@ import (
 // NewDestination is a destination as an administrator sets it.
 type NewDestination struct {
 	Name string `json:"name" minLength:"1" maxLength:"100"`
-	// Address as in `lotse import --to`.
+	// Address as in `lotse import --to`; a folder is below one that is configured.
 	Address string `json:"address" doc:"dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path"`
 	// Verify is what proves that an object arrived: statuses or commitment.
 	Verify string `json:"verify,omitempty" enum:"statuses,commitment" default:"statuses" doc:"What proves that an object arrived: C-STORE statuses, or storage commitment."`
+	// PlaintextReason is why it may be sent to without TLS.
+	PlaintextReason string `json:"plaintext_reason,omitempty" maxLength:"500" doc:"Why it may be without TLS; needed unless the configuration permits the peer, or it is on this machine."`
 }
 
 // DestinationView is a destination as it is kept.
@@ -32,9 +36,13 @@ type DestinationView struct {
 type destinationConfig struct {
 	Address string `json:"address"`
 	Verify  string `json:"verify"`
+	Reason  string `json:"plaintext_reason,omitempty"`
 }
 
-func (n *NewDestination) check() ([]byte, error) {
+// ErrPlaintext: a destination is without TLS, and there is no reason for that.
+var ErrPlaintext = errors.New("a destination without TLS needs a reason")
+
+func (g *Gateway) checkDestination(n *NewDestination) ([]byte, error) {
 	if strings.TrimSpace(n.Name) == "" {
 		return nil, &InvalidError{"name", "missing"}
 	}
@@ -53,7 +61,37 @@ func (n *NewDestination) check() ([]byte, error) {
 	default:
 		return nil, &InvalidError{"verify", "statuses or commitment"}
 	}
-	return json.Marshal(destinationConfig{n.Address, n.Verify})
+	n.PlaintextReason = strings.TrimSpace(n.PlaintextReason)
+	c := destinationConfig{n.Address, n.Verify, n.PlaintextReason}
+	if err := g.permitted(c, a); err != nil {
+		return nil, err
+	}
+	return json.Marshal(c)
+}
+
+// permitted says whether anything may be sent to a destination: ErrPlaintext.
+func (g *Gateway) permitted(c destinationConfig, a deliver.Address) error {
+	if a.Folder != "" || a.TLS != deliver.TLSOff || c.Reason != "" {
+		return nil
+	}
+	if _, ok := g.opts.Plaintext.Allow(a.HostPort); !ok {
+		return ErrPlaintext
+	}
+	return nil
+}
+
+// permittedConfig is permitted for what a delivery took with it; what has changed
+// since counts.
+func (g *Gateway) permittedConfig(raw []byte) error {
+	c, err := configOf(raw)
+	if err != nil {
+		return err
+	}
+	a, err := deliver.ParseAddress(c.Address)
+	if err != nil {
+		return err
+	}
+	return g.permitted(c, a)
 }
 
 func configOf(raw []byte) (destinationConfig, error) {
@@ -77,8 +115,16 @@ func verifyOf(raw []byte) (string, error) {
 	return c.Verify, err
 }
 
+// refusedProblem is what a destination that is not permitted means to a delivery.
+func refusedProblem(err error) error {
+	if errors.Is(err, ErrPlaintext) {
+		return &importer.Problem{Code: importer.ProblemPlaintext, Err: err}
+	}
+	return err
+}
+
 // destinationOf is where a delivery goes.
-func destinationOf(raw []byte) (deliver.Destination, error) {
+func (g *Gateway) destinationOf(raw []byte) (deliver.Destination, error) {
 	a, err := addressOf(raw)
 	if err != nil {
 		return nil, err
@@ -86,26 +132,32 @@ func destinationOf(raw []byte) (deliver.Destination, error) {
 	if a.Folder != "" {
 		return deliver.NewFolder(a.Folder), nil
 	}
-	return deliver.NewNode(a, deliver.Options{}), nil
+	return deliver.NewNode(a, g.delivery()), nil
 }
 
-func nodeOf(raw []byte) (*deliver.Node, error) {
+// delivery is how a DICOM node is spoken to.
+func (g *Gateway) delivery() deliver.Options { return deliver.Options{Roots: g.opts.DestinationCAs} }
+
+func (g *Gateway) nodeOf(raw []byte) (*deliver.Node, error) {
 	a, err := addressOf(raw)
 	if err != nil {
 		return nil, err
 	}
-	return deliver.NewNode(a, deliver.Options{}), nil
+	if err := g.permittedConfig(raw); err != nil {
+		return nil, refusedProblem(err)
+	}
+	return deliver.NewNode(a, g.delivery()), nil
 }
 
 func destinationView(d store.Destination) (DestinationView, error) {
 	c, err := configOf(d.Config)
 	return DestinationView{ID: d.ID, Version: d.Version, Created: d.Created,
-		NewDestination: NewDestination{Name: d.Name, Address: c.Address, Verify: c.Verify}}, err
+		NewDestination: NewDestination{Name: d.Name, Address: c.Address, Verify: c.Verify, PlaintextReason: c.Reason}}, err
 }
 
 // AddDestination makes a destination.
 func (g *Gateway) AddDestination(ctx context.Context, who Who, n NewDestination) (*DestinationView, error) {
-	config, err := n.check()
+	config, err := g.checkDestination(&n)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +232,7 @@ func (g *Gateway) Destination(ctx context.Context, who Who, id string) (*Destina
 // ChangeDestination replaces a destination; deliveries that were decided before keep
 // what they were decided with.
 func (g *Gateway) ChangeDestination(ctx context.Context, who Who, id string, version int64, n NewDestination) (*DestinationView, error) {
-	config, err := n.check()
+	config, err := g.checkDestination(&n)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +291,7 @@ func (s *scope) destination(tx *store.Tx, id string, version int64) (*store.Dest
 
 // TestDestination tries a destination: what works, what does not.
 func (g *Gateway) TestDestination(ctx context.Context, n NewDestination) ([]deliver.Check, error) {
-	config, err := n.check()
+	config, err := g.checkDestination(&n)
 	if err != nil {
 		return nil, err
 	}
@@ -247,5 +299,5 @@ func (g *Gateway) TestDestination(ctx context.Context, n NewDestination) ([]deli
 	if err != nil {
 		return nil, err
 	}
-	return deliver.Test(ctx, a, deliver.Options{}), nil
+	return deliver.Test(ctx, a, g.delivery()), nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"lotse/internal/importer"
+	"lotse/internal/plaintext"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob"
 	"lotse/internal/store"
@@ -59,6 +61,10 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
+	// Plaintext are the destinations that may be without TLS.
+	Plaintext plaintext.Exceptions
+	// DestinationCAs vouch for destinations; nil: the system's authorities.
+	DestinationCAs *x509.CertPool
 	// ScratchDir is for archives inside archives, sealed.
 	ScratchDir string
 	// Warn sends a warning that an import ends undelivered; nil: only the page says so.

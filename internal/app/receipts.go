@@ -78,7 +78,7 @@ func (s *scope) receiptHead(ctx context.Context, d *store.Delivery) (*receipt.He
 	if err != nil {
 		return nil, err
 	}
-	to, err := destinationOf(d.Config)
+	to, err := s.destinationOf(d.Config)
 	if err != nil {
 		return nil, err
 	}

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"lotse/internal/plaintext"
 )
 
 // checker collects what is wrong.
@@ -42,6 +43,7 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	c.checkDICOM(k)
 	c.checkOutbound(k)
 	c.checkMail(k)
+	c.checkPlaintext(k)
 	for key, n := range map[string]int{"workers.fetch": c.Workers.Fetch, "workers.inspect": c.Workers.Inspect, "workers.deliver": c.Workers.Deliver, "workers.other": c.Workers.Other} {
 		if n < 1 || n > 256 {
 			k.fault(key, "is %d; 1 to 256 jobs can run at once", n)
@@ -249,33 +251,22 @@ func (k *checker) oneOf(key, v string, choices ...string) {
 // Warnings says what is allowed and yet worth a second look, one sentence each.
 func (c *Config) Warnings() []string {
 	var w []string
-	if !loopback(c.Listen) && c.TLS.CertFile == "" && len(c.TrustedProxies) == 0 {
-		w = append(w, "listen: others reach this address without TLS; set tls.cert_file and tls.key_file, or name the proxy in trusted_proxies")
+	for _, e := range c.Exposures() {
+		if e.Reason != "" { // else it is a fault
+			w = append(w, fmt.Sprintf("%s: %s is without TLS: %s", e.Key, e.Peer, e.Reason))
+		}
+	}
+	if u, err := url.Parse(c.Database.URL.Reveal()); err == nil && u.Query().Get("sslmode") == "require" {
+		w = append(w, "database.url: sslmode=require takes any certificate; use verify-full")
 	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" {
 		w = append(w, "public_url: passkeys need https, or the name localhost")
 	}
-	if c.Metrics.Listen != Off && !loopback(c.Metrics.Listen) {
+	if c.Metrics.Listen != Off && !plaintext.Local(c.Metrics.Listen) {
 		w = append(w, "metrics.listen: anybody who reaches this address reads the metrics")
 	}
-	if c.DICOM.Listen != Off && !loopback(c.DICOM.Listen) && c.DICOM.TLS.CertFile == "" {
-		w = append(w, "dicom.listen: objects cross the network unencrypted; set dicom.tls where the senders can do it")
-	}
-	if c.DICOM.Listen != Off && !loopback(c.DICOM.Listen) && len(c.DICOM.Callers) == 0 {
+	if c.DICOM.Listen != Off && !plaintext.Local(c.DICOM.Listen) && len(c.DICOM.Callers) == 0 {
 		w = append(w, "dicom.callers: is empty, so nobody may send objects")
 	}
-	if c.Blobs.S3.Insecure || c.Keyring.S3.Insecure {
-		w = append(w, "blobs, keyring: insecure buckets are asked without TLS")
-	}
 	return w
-}
-
-// loopback tells whether only this machine reaches an address.
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }

@@ -20,6 +20,7 @@ type Config struct {
 	PublicURL      string         `koanf:"public_url"` // scheme://host[:port], without a path; follows Listen unless set
 	TLS            TLS            `koanf:"tls"`
 	TrustedProxies []netip.Prefix `koanf:"trusted_proxies"` // whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id count
+	Plaintext      []Plaintext    `koanf:"plaintext"`       // who may be without TLS, and why; this machine always may
 	Metrics        Metrics        `koanf:"metrics"`
 	Database       Database       `koanf:"database"`
 	Blobs          Blobs          `koanf:"blobs"`
@@ -94,6 +95,7 @@ type DICOM struct {
 	Listen  string        `koanf:"listen"`   // host:port, or Off
 	AETitle string        `koanf:"ae_title"` // at most 16 characters (PS3.5 §6.2, AE)
 	TLS     DICOMTLS      `koanf:"tls"`
+	CAFile  string        `koanf:"ca_file"` // authorities, besides the system's, of destinations' certificates
 	Callers []Caller      `koanf:"callers"` // who may send; nobody else
 	Quiet   time.Duration `koanf:"quiet"`   // an import of received objects closes when nothing came for so long
 }

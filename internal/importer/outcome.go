@@ -63,6 +63,7 @@ const (
 	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
 	ProblemNoCommitment ProblemCode = "no-commitment"   // the destination does not offer storage commitment
 	ProblemUnconfirmed  ProblemCode = "not-confirmed"   // the destination does not confirm all it took
+	ProblemPlaintext    ProblemCode = "plaintext"       // the destination has no TLS, and nobody gave a reason
 )
 
 // Problem ends or pauses an import. It is an error whose text is for logs: it

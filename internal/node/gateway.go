@@ -22,10 +22,15 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 	if err != nil {
 		return app.GatewayOptions{}, fmt.Errorf("outbound: %w", err)
 	}
+	authorities, err := destinationCAs(c.DICOM.CAFile)
+	if err != nil {
+		return app.GatewayOptions{}, err
+	}
 	options := app.GatewayOptions{
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
-		Transport:    guard.Session,
+		Transport: guard.Session,
+		Plaintext: c.Exceptions(), DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),
 	}
@@ -90,6 +95,25 @@ func dicomTLS(c config.DICOMTLS) (*tls.Config, error) {
 	}
 	secure.ClientAuth = tls.RequireAndVerifyClientCert
 	return secure, nil
+}
+
+// destinationCAs are the system's authorities and those of a file.
+func destinationCAs(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("dicom.ca_file: the system's authorities: %w", err)
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("dicom.ca_file: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("dicom.ca_file: there is no certificate in it")
+	}
+	return pool, nil
 }
 
 // keyringCheck tries the keyring for /readyz.
