@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 type NewDestination struct {
 	Name string `json:"name" minLength:"1" maxLength:"100"`
 	// Address as in `lotse import --to`; a folder is below one that is configured.
-	Address string `json:"address" doc:"dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path"`
+	Address string `json:"address" doc:"dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path, below one of folders.roots"`
 	// Verify is what proves that an object arrived: statuses or commitment.
 	Verify string `json:"verify,omitempty" enum:"statuses,commitment" default:"statuses" doc:"What proves that an object arrived: C-STORE statuses, or storage commitment."`
 	// PlaintextReason is why it may be sent to without TLS.
@@ -39,8 +40,13 @@ type destinationConfig struct {
 	Reason  string `json:"plaintext_reason,omitempty"`
 }
 
-// ErrPlaintext: a destination is without TLS, and there is no reason for that.
-var ErrPlaintext = errors.New("a destination without TLS needs a reason")
+// Errors of destinations that may not be used, however they are written.
+var (
+	// ErrPlaintext: a destination is without TLS, and there is no reason for that.
+	ErrPlaintext = errors.New("a destination without TLS needs a reason")
+	// ErrFolder: a folder is below none of those that are configured.
+	ErrFolder = errors.New("the folder is below none that is configured")
+)
 
 func (g *Gateway) checkDestination(n *NewDestination) ([]byte, error) {
 	if strings.TrimSpace(n.Name) == "" {
@@ -69,15 +75,33 @@ func (g *Gateway) checkDestination(n *NewDestination) ([]byte, error) {
 	return json.Marshal(c)
 }
 
-// permitted says whether anything may be sent to a destination: ErrPlaintext.
+// permitted says whether anything may be sent to a destination: ErrPlaintext, ErrFolder.
 func (g *Gateway) permitted(c destinationConfig, a deliver.Address) error {
-	if a.Folder != "" || a.TLS != deliver.TLSOff || c.Reason != "" {
+	if a.Folder != "" {
+		if g.rootOf(a.Folder) == "" {
+			return ErrFolder
+		}
+		return nil
+	}
+	if a.TLS != deliver.TLSOff || c.Reason != "" {
 		return nil
 	}
 	if _, ok := g.opts.Plaintext.Allow(a.HostPort); !ok {
 		return ErrPlaintext
 	}
 	return nil
+}
+
+// rootOf is the configured folder that a folder is below or is; empty when there is none.
+// Where links lead is judged when the folder is opened.
+func (g *Gateway) rootOf(folder string) string {
+	for _, root := range g.opts.FolderRoots {
+		inside, err := filepath.Rel(root, folder)
+		if err == nil && filepath.IsLocal(inside) {
+			return root
+		}
+	}
+	return ""
 }
 
 // permittedConfig is permitted for what a delivery took with it; what has changed
@@ -117,8 +141,11 @@ func verifyOf(raw []byte) (string, error) {
 
 // refusedProblem is what a destination that is not permitted means to a delivery.
 func refusedProblem(err error) error {
-	if errors.Is(err, ErrPlaintext) {
+	switch {
+	case errors.Is(err, ErrPlaintext):
 		return &importer.Problem{Code: importer.ProblemPlaintext, Err: err}
+	case errors.Is(err, ErrFolder):
+		return &importer.Problem{Code: importer.ProblemFolder, Err: err}
 	}
 	return err
 }
@@ -130,7 +157,7 @@ func (g *Gateway) destinationOf(raw []byte) (deliver.Destination, error) {
 		return nil, err
 	}
 	if a.Folder != "" {
-		return deliver.NewFolder(a.Folder), nil
+		return deliver.NewFolder(a.Folder).Below(g.rootOf(a.Folder)), nil // permitted was asked before
 	}
 	return deliver.NewNode(a, g.delivery()), nil
 }
@@ -299,5 +326,9 @@ func (g *Gateway) TestDestination(ctx context.Context, n NewDestination) ([]deli
 	if err != nil {
 		return nil, err
 	}
-	return deliver.Test(ctx, a, g.delivery()), nil
+	options := g.delivery()
+	if a.Folder != "" {
+		options.Below = g.rootOf(a.Folder)
+	}
+	return deliver.Test(ctx, a, options), nil
 }

@@ -61,6 +61,8 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
+	// FolderRoots are the folders that destinations may be below; none: no folders.
+	FolderRoots []string
 	// Plaintext are the destinations that may be without TLS.
 	Plaintext plaintext.Exceptions
 	// DestinationCAs vouch for destinations; nil: the system's authorities.

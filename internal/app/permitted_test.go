@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -80,5 +81,31 @@ func TestPlaintextIsJudgedWhenUsed(t *testing.T) {
 	}
 	if err := again.Decide(t.Context(), w.who, later.ID, 0, NewDecision{Destinations: []string{d.ID}}); !errors.Is(err, ErrPlaintext) {
 		t.Errorf("decided now: %v", err)
+	}
+}
+
+// TestFoldersHaveRoots: a folder destination is below a configured one, and what the
+// configuration takes away is not written to any more.
+func TestFoldersHaveRoots(t *testing.T) {
+	root := t.TempDir()
+	w := newWorld(t, t.TempDir(), nil, func(o *GatewayOptions) { o.FolderRoots = []string{root} })
+	for path, ok := range map[string]bool{root: true, root + "/a/b": true, root + "/a/../b": true, root + "/../x": false, root + "x": false, w.dir: false,
+		"relative": false, "/": false, "//etc": false} {
+		_, err := w.AddDestination(t.Context(), w.who, NewDestination{Name: path, Address: "dir:" + path})
+		if ok && err != nil || !ok && !errors.Is(err, ErrFolder) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	d := w.destinationAt("dir:"+root+"/inbox", "")
+	decided := w.small(1)
+	w.close()
+	w.decideFor(decided, d)
+
+	again := newWorld(t, w.dir, nil, func(o *GatewayOptions) { o.FolderRoots = nil })
+	if s := again.broken(decided.ID); s.Delivery[0].Problem != string(importer.ProblemFolder) || s.Delivery[0].Failed != 1 {
+		t.Errorf("the delivery is %s", show(s.Delivery))
+	}
+	if _, err := os.Stat(root + "/inbox"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder was made: %v", err)
 	}
 }

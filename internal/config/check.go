@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/mail"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,6 +40,7 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	}
 	c.checkHTTP(k)
 	c.checkStorage(k)
+	c.checkFolders(k)
 	c.checkRetention(k)
 	c.checkDICOM(k)
 	c.checkOutbound(k)
@@ -99,6 +101,14 @@ func (c *Config) checkStorage(k *checker) {
 	k.bucket("keyring.s3", c.Keyring.S3)
 	if b, r := c.Blobs.S3, c.Keyring.S3; b.Used() && b.Bucket == r.Bucket && b.Endpoint == r.Endpoint {
 		k.fault("keyring.s3.bucket", "is the bucket of the segments; a backup of them must not hold the keys: use another one")
+	}
+}
+
+func (c *Config) checkFolders(k *checker) {
+	for _, root := range c.Folders.Roots {
+		if !filepath.IsAbs(root) || filepath.Dir(filepath.Clean(root)) == filepath.Clean(root) {
+			k.fault("folders.roots", "%q is no folder that can bound others; write a whole path, as in /srv/lotse", root)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Config struct {
 	Blobs          Blobs          `koanf:"blobs"`
 	Keyring        Keyring        `koanf:"keyring"`
 	MasterKey      MasterKey      `koanf:"master_key"`
+	Folders        Folders        `koanf:"folders"`
 	Retention      Retention      `koanf:"retention"`
 	DICOM          DICOM          `koanf:"dicom"`
 	Outbound       Outbound       `koanf:"outbound"`
@@ -80,6 +81,11 @@ func (s S3) Used() bool { return s.Bucket != "" }
 // MasterKey wraps the tenants' keys.
 type MasterKey struct {
 	File string `koanf:"file"` // empty: master.key in DataDir, made when absent
+}
+
+// Folders bound what the gateway writes for people.
+type Folders struct {
+	Roots []string `koanf:"roots"` // that destinations dir:/path may be below; none: there are no such destinations
 }
 
 // Retention says how long things stay.

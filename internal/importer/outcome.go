@@ -60,10 +60,11 @@ const (
 	ProblemScratch      ProblemCode = "no-temporary-file" // the folder for them cannot be written
 	ProblemTokenUnknown ProblemCode = "token-unknown"     // no token recognisable in the link
 	ProblemSeveral      ProblemCode = "several-patients"
-	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
-	ProblemNoCommitment ProblemCode = "no-commitment"   // the destination does not offer storage commitment
-	ProblemUnconfirmed  ProblemCode = "not-confirmed"   // the destination does not confirm all it took
-	ProblemPlaintext    ProblemCode = "plaintext"       // the destination has no TLS, and nobody gave a reason
+	ProblemPatient      ProblemCode = "no-such-patient"      // --only-patient names nobody
+	ProblemNoCommitment ProblemCode = "no-commitment"        // the destination does not offer storage commitment
+	ProblemUnconfirmed  ProblemCode = "not-confirmed"        // the destination does not confirm all it took
+	ProblemFolder       ProblemCode = "folder-not-permitted" // the destination is a folder outside of those that may be
+	ProblemPlaintext    ProblemCode = "plaintext"            // the destination has no TLS, and nobody gave a reason
 )
 
 // Problem ends or pauses an import. It is an error whose text is for logs: it

@@ -30,7 +30,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
 		Transport: guard.Session,
-		Plaintext: c.Exceptions(), DestinationCAs: authorities,
+		Plaintext: c.Exceptions(), FolderRoots: c.Folders.Roots, DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),
 	}

@@ -225,7 +225,7 @@ func nothingLeaks(t *testing.T, database peer.Database) {
 	dicomPort, metrics := peer.FreePort(t), peer.FreePort(t)
 	write(t, s.dir, "lotse.yaml", []byte("dicom:\n  callers:\n    - ae_title: CT1\n      addresses: [127.0.0.1]\n"))
 	s.env = []string{"LOTSE_DATA_DIR=" + filepath.Join(s.dir, "data"), "LOTSE_LISTEN=127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_LOG_LEVEL=debug",
-		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=127.0.0.1:" + strconv.Itoa(dicomPort), "LOTSE_DICOM_QUIET=1s",
+		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=127.0.0.1:" + strconv.Itoa(dicomPort), "LOTSE_DICOM_QUIET=1s", "LOTSE_FOLDERS_ROOTS=" + s.dir,
 		"LOTSE_METRICS_LISTEN=127.0.0.1:" + strconv.Itoa(metrics), "LANG=en_GB.UTF-8", "LC_ALL=",
 		"LOTSE_OUTBOUND_ALLOW_HOSTS=" + host + ",localhost:1", "LOTSE_OUTBOUND_ALLOW_HTTP=" + host + ",localhost:1"}
 	if database.DSN != "" {

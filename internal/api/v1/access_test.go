@@ -33,9 +33,9 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 	case "/imports/{import}/decision":
 		body = map[string]any{"patient": map[string]any{"id": "X"}, "destinations": []string{ids["destination"]}}
 	case "/destinations", "/destinations/{destination}":
-		body = map[string]any{"name": "x", "address": "dir:/proc/nowhere"}
+		body = map[string]any{"name": "x", "address": "dicom://X@localhost:1"}
 	case "/destinations/test":
-		body = map[string]any{"address": "dir:/proc/nowhere"}
+		body = map[string]any{"address": "dicom://X@localhost:1"}
 	case "/tokens":
 		body = map[string]any{"name": "x", "role": "integrator"}
 	case "/settings":

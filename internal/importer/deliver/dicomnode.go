@@ -14,7 +14,7 @@ import (
 	"lotse/internal/importer"
 )
 
-// Options tunes the delivery to a DICOM node. The zero value is the default.
+// Options tunes a delivery. The zero value is the default.
 type Options struct {
 	// Workers render ahead; default the number of processors.
 	Workers int
@@ -25,6 +25,8 @@ type Options struct {
 	// vain, it is once for each of the next objects, until one that waited is taken:
 	// some destinations say A7xx of objects that they cannot read.
 	Resources int
+	// Below is the folder that a destination folder must not be outside of; see Folder.Below.
+	Below string
 	// Roots are the authorities of certificates; nil: the system's.
 	Roots *x509.CertPool
 	// Wait waits for d or until ctx ends; tests replace it.
