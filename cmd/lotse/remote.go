@@ -129,7 +129,7 @@ func (c *importCmd) remoteHooks(s *session) remote.Hooks {
 	if !s.term.Interactive() {
 		return h
 	}
-	h.Inspected = s.inspected(s.err)
+	h.Inspected, h.NewPortal = s.inspected(s.err), s.term.ConfirmPortal
 	h.Reason = func(ctx context.Context, findings []importer.FindingCode) (string, error) {
 		for _, code := range findings {
 			s.term.Note("finding."+string(code), map[string]any{"Count": 1})

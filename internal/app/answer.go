@@ -68,6 +68,9 @@ func (g *Gateway) Answer(ctx context.Context, who Who, id string, version int64,
 			im.Secrets = sealedKnown
 		}
 		im.Question, im.Problem, im.ProblemHost = nil, "", ""
+		if err := s.confirmPortals(tx, im.ID, a.AllowHosts); err != nil {
+			return err
+		}
 		if err := s.move(tx, im, event, nil); err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"lotse/dlx"
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
@@ -60,7 +61,7 @@ var errOld = errors.New("it was begun long ago")
 type Answers struct {
 	ByID                           map[string]string // a portal's questions by their id
 	BirthDate, StudyDate, Password string
-	AllowHosts                     []string // that a person confirmed
+	AllowHosts                     []string // that a person confirmed; remembered for all imports
 	// ArchivePassword opens an encrypted archive. It stays, sealed, as long as the
 	// archive does: it is part of its key.
 	ArchivePassword string
@@ -113,6 +114,9 @@ func (s *scope) create(ctx context.Context, n NewImport) (string, error) {
 	}
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
 		err := s.insert(tx, im)
+		if err == nil {
+			err = s.confirmPortals(tx, im.ID, n.Known.AllowHosts)
+		}
 		switch {
 		case n.Once != "" && errors.Is(err, store.ErrConflict):
 			return s.begun(tx, im.ID)
@@ -164,6 +168,15 @@ func (a *Answers) check() error {
 		}
 		*date = string(d)
 	}
+	hosts := make([]string, len(a.AllowHosts))
+	for i, host := range a.AllowHosts {
+		canonical, err := hostname.Canonical(host)
+		if err != nil {
+			return &InvalidError{"allow_hosts", "not-a-host"}
+		}
+		hosts[i] = canonical
+	}
+	a.AllowHosts = hosts
 	return nil
 }
 

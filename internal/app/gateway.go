@@ -61,6 +61,9 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
+	// Portals are hosts that answers may be sent to without anybody's confirming them,
+	// in the spelling of hostname.Canonical.
+	Portals []string
 	// FolderRoots are the folders that destinations may be below; none: no folders.
 	FolderRoots []string
 	// Plaintext are the destinations that may be without TLS.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
@@ -55,8 +56,10 @@ type Received struct {
 
 // Question is what only a person can say.
 type Question struct {
-	Code      string              `json:"code" doc:"question-open, bad-answer, portal-refused, choice, foreign-host, archive-password"`
-	Host      string              `json:"host,omitempty"`
+	Code      string              `json:"code" doc:"question-open, bad-answer, portal-refused, choice-open, foreign-host, unknown-host"`
+	Host      string              `json:"host,omitempty" doc:"Whose question it is. With foreign-host and unknown-host: where answers would go, in punycode; allow_hosts of the answer confirms it."`
+	Readable  string              `json:"host_readable,omitempty" doc:"The host as people read it. Letters can imitate others: show host as well."`
+	Warnings  []hostname.Warning  `json:"host_warnings,omitempty" enum:"special-letters,mixed-scripts,imitation,address" doc:"Why the host may not be what it looks like; imitation: it looks like one that is confirmed."`
 	Questions []importer.Question `json:"questions,omitempty"`
 	Choice    []importer.Listed   `json:"choice,omitempty" doc:"What the link gives, to select from by position."`
 }

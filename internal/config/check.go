@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"lotse/internal/hostname"
 	"lotse/internal/plaintext"
 )
 
@@ -155,6 +156,11 @@ func (c *Config) checkOutbound(k *checker) {
 			if u, err := url.Parse("//" + h); err != nil || u.Host != h || u.Hostname() == "" || strings.Contains(h, "*") {
 				k.fault(key, "%q is no host; write host or host:port, one entry for each", h)
 			}
+		}
+	}
+	for _, h := range o.Portals {
+		if _, err := hostname.Canonical(h); err != nil {
+			k.fault("outbound.portals", "%q is no host; write host or host:port, one entry for each", h)
 		}
 	}
 	if o.Proxy.IsSet() {

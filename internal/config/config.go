@@ -128,6 +128,7 @@ type Caller struct {
 type Outbound struct {
 	AllowHosts   []string      `koanf:"allow_hosts"` // host[:port] that may have private addresses
 	AllowHTTP    []string      `koanf:"allow_http"`  // host[:port] that may be asked without TLS
+	Portals      []string      `koanf:"portals"`     // host[:port] that answers may be sent to without anybody's confirming it
 	Proxy        Secret        `koanf:"proxy" secret:"url"`
 	MaxSize      Size          `koanf:"max_size"` // of one download
 	MaxTime      time.Duration `koanf:"max_time"` // of one download

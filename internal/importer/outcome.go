@@ -39,6 +39,7 @@ const (
 	ProblemCertificate  ProblemCode = "certificate"      // https with a certificate nobody vouches for
 	ProblemBadLink      ProblemCode = "bad-link"         // no link that can be followed
 	ProblemForeignHost  ProblemCode = "foreign-host"     // answers would leave the link's site
+	ProblemUnknownHost  ProblemCode = "unknown-host"     // answers would go to a site that nobody confirmed
 	ProblemPatience     ProblemCode = "not-ready"        // the portal kept us waiting too long
 	ProblemPortal       ProblemCode = "portal-protocol"  // answers we cannot understand
 	ProblemAnswer       ProblemCode = "bad-answer"       // a date that is none …
@@ -91,7 +92,7 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Asks reports whether a person's answer is what lets the import go on: an answer to
 // Questions, a choice from Listed, or the consent to Host.
 func (p *Problem) Asks() bool {
-	return len(p.Questions) > 0 || p.Code == ProblemChoice || p.Code == ProblemForeignHost
+	return len(p.Questions) > 0 || p.Code == ProblemChoice || p.Code == ProblemForeignHost || p.Code == ProblemUnknownHost
 }
 
 // Temporary reports whether trying again later may help.

@@ -11,6 +11,7 @@ import (
 
 	"lotse/internal/app"
 	"lotse/internal/config"
+	"lotse/internal/hostname"
 	"lotse/internal/outbound"
 	"lotse/internal/receive"
 )
@@ -30,7 +31,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
 		Transport: guard.Session,
-		Plaintext: c.Exceptions(), FolderRoots: c.Folders.Roots, DestinationCAs: authorities,
+		Plaintext: c.Exceptions(), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),
 	}
@@ -38,6 +39,17 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		o.Vary(&options)
 	}
 	return options, nil
+}
+
+// portals writes the hosts of the configuration in the one spelling.
+func portals(hosts []string) []string {
+	var all []string
+	for _, h := range hosts {
+		if host, err := hostname.Canonical(h); err == nil { // checked with the configuration
+			all = append(all, host)
+		}
+	}
+	return all
 }
 
 func outboundConfig(c config.Outbound) outbound.Config {

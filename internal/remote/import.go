@@ -10,6 +10,7 @@ import (
 
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/importer/source"
 )
@@ -36,6 +37,9 @@ type Hooks struct {
 	// Reason asks why contradictions between the exam and the local patient are accepted.
 	// nil: they are a *ReasonError.
 	Reason func(context.Context, []importer.FindingCode) (string, error)
+	// NewPortal confirms that answers may go to a host that is new to the server; readable
+	// is how people read it. nil: it is a problem of code ProblemUnknownHost.
+	NewPortal func(ctx context.Context, host, readable string, warnings []hostname.Warning) (bool, error)
 	// Delayed is told why an import waits, and until when.
 	Delayed func(p *importer.Problem, until time.Time)
 }

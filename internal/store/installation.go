@@ -45,9 +45,35 @@ func (s *System) SwapInstallation(ctx context.Context, name, old, value string) 
 	return swapped && err == nil, err
 }
 
+// Installations reads all that the whole installation remembers under names that begin
+// with a prefix, by what follows it.
+func (s *System) Installations(ctx context.Context, prefix string) (map[string]string, error) {
+	var all map[string]string
+	err := s.Read(ctx, func(tx *Tx) error {
+		all = map[string]string{}
+		return tx.systemRows("SELECT substr(name, $2), value FROM installation WHERE tenant_id = '*' AND substr(name, 1, $3) = $1",
+			[]any{prefix, len(prefix) + 1, len(prefix)}, func(scan scanner) error {
+				var name, value string
+				err := scan(&name, &value)
+				all[name] = value
+				return err
+			})
+	})
+	return all, err
+}
+
+// ForgetInstallation lets the installation forget what it remembers under a name.
+func (s *System) ForgetInstallation(ctx context.Context, name string) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		_, err := tx.systemExec("DELETE FROM installation WHERE tenant_id = '*' AND name = $1", name)
+		return err
+	})
+}
+
 // Tables names the tables that hold rows of tenants, each after those it refers to.
 // Every one has a column tenant_id; in jobs it may be '*'.
 func Tables() []string {
 	return []string{"sites", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
-		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency"}
+		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency",
+		"portals"}
 }

@@ -227,7 +227,7 @@ func nothingLeaks(t *testing.T, database peer.Database) {
 	s.env = []string{"LOTSE_DATA_DIR=" + filepath.Join(s.dir, "data"), "LOTSE_LISTEN=127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_LOG_LEVEL=debug",
 		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=127.0.0.1:" + strconv.Itoa(dicomPort), "LOTSE_DICOM_QUIET=1s", "LOTSE_FOLDERS_ROOTS=" + s.dir,
 		"LOTSE_METRICS_LISTEN=127.0.0.1:" + strconv.Itoa(metrics), "LANG=en_GB.UTF-8", "LC_ALL=",
-		"LOTSE_OUTBOUND_ALLOW_HOSTS=" + host + ",localhost:1", "LOTSE_OUTBOUND_ALLOW_HTTP=" + host + ",localhost:1"}
+		"LOTSE_OUTBOUND_ALLOW_HOSTS=" + host + ",localhost:1", "LOTSE_OUTBOUND_ALLOW_HTTP=" + host + ",localhost:1", "LOTSE_OUTBOUND_PORTALS=" + host}
 	if database.DSN != "" {
 		s.env = append(s.env, "LOTSE_DATABASE_URL="+database.DSN)
 	}

@@ -131,7 +131,9 @@ func (w *world) things(token string) map[string]string {
 	w.into(a, http.StatusCreated, nil)
 	var created struct{ ID string }
 	w.into(w.ask(token, "POST", "/api/v1/tokens", map[string]any{"name": "another", "role": "integrator"}), http.StatusCreated, &created)
-	return map[string]string{"import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
+	const portal = "portal.of-things.example"
+	w.into(w.ask(token, "POST", "/api/v1/imports", map[string]any{"kind": "upload", "known": map[string]any{"allow_hosts": []string{portal}}}), http.StatusCreated, nil)
+	return map[string]string{"portal": portal, "import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
 		"token": created.ID, "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
 }
 
@@ -139,7 +141,7 @@ func (w *world) things(token string) map[string]string {
 func (w *world) state(token string, ids map[string]string) string {
 	w.Helper()
 	var all strings.Builder
-	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/tokens", "/settings"} {
+	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/tokens", "/settings", "/portals"} {
 		a := w.ask(token, "GET", "/api/v1"+path, nil)
 		w.into(a, http.StatusOK, nil)
 		fmt.Fprintf(&all, "%s %s\n", path, a.body)

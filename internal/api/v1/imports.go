@@ -58,7 +58,7 @@ type Answers struct {
 	StudyDate       string            `json:"study_date,omitempty" maxLength:"32" example:"2026-01-31" doc:"It answers every question for it."`
 	Password        string            `json:"password,omitempty" maxLength:"1024" doc:"Of the portal."`
 	ArchivePassword string            `json:"archive_password,omitempty" maxLength:"1024" doc:"Of an encrypted archive."`
-	AllowHosts      []string          `json:"allow_hosts,omitempty" maxItems:"20" doc:"Hosts that may be given the answers although the link is of another site."`
+	AllowHosts      []string          `json:"allow_hosts,omitempty" maxItems:"20" doc:"Hosts that may be given answers, which somebody confirms by naming them; remembered for all imports."`
 }
 
 // known are the answers as the use cases want them.
@@ -117,7 +117,7 @@ func once(ctx context.Context) string {
 // ofKnown says of an invalid answer that it is one of those known already.
 func ofKnown(err error) error {
 	var invalid *app.InvalidError
-	if errors.As(err, &invalid) && strings.HasSuffix(invalid.Field, "_date") {
+	if errors.As(err, &invalid) && (strings.HasSuffix(invalid.Field, "_date") || invalid.Field == "allow_hosts") {
 		return &app.InvalidError{Field: "known." + invalid.Field, Code: invalid.Code}
 	}
 	return err

@@ -49,6 +49,7 @@ func Mount(s *api.Server, d Deps) {
 	r.audit(s)
 	r.destinations(s)
 	r.settings(s)
+	r.portals(s)
 	r.clock(s)
 	r.tokens(s)
 	r.linkExchange(s)

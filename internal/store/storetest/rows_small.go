@@ -193,3 +193,23 @@ func testIdempotency(t *testing.T, h house) {
 	}
 	expect("forgotten", nil)
 }
+
+func testPortals(t *testing.T, h house) {
+	tenant := Tenant(t, h.db)
+	var now time.Time
+	write(t, tenant, func(tx *store.Tx) error {
+		now = tx.Now()
+		must(t, errors.Join(tx.ConfirmPortal(&store.Portal{Host: "b.example:8443", ConfirmedBy: "user-1"}),
+			tx.ConfirmPortal(&store.Portal{Host: "a.example", ConfirmedBy: "user-2", Confirmed: noon(0)})))
+		if err := tx.ConfirmPortal(&store.Portal{Host: "a.example", ConfirmedBy: "user-3"}); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("a host twice: %v", err)
+		}
+		return nil
+	})
+	all := func(tx *store.Tx) ([]store.Portal, error) { return tx.Portals() }
+	first := store.Portal{Host: "a.example", ConfirmedBy: "user-2", Confirmed: noon(0)}
+	same(t, "portals", get(t, tenant, all), []store.Portal{first, {Host: "b.example:8443", ConfirmedBy: "user-1", Confirmed: now}})
+	write(t, tenant, func(tx *store.Tx) error { return tx.RevokePortal("b.example:8443") })
+	same(t, "portals", get(t, tenant, all), []store.Portal{first})
+	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.RevokePortal("b.example:8443") })
+}
