@@ -68,6 +68,10 @@ type GatewayOptions struct {
 	FolderRoots []string
 	// Plaintext are the destinations that may be without TLS.
 	Plaintext plaintext.Exceptions
+	// Exposures are what the configuration has without TLS, for the overview.
+	Exposures []Exposure
+	// Certificates says when this node's certificates end; nil: it has none.
+	Certificates func() []Certificate
 	// DestinationCAs vouch for destinations; nil: the system's authorities.
 	DestinationCAs *x509.CertPool
 	// ScratchDir is for archives inside archives, sealed.

@@ -31,7 +31,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
 		Transport: guard.Session,
-		Plaintext: c.Exceptions(), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), DestinationCAs: authorities,
+		Plaintext: c.Exceptions(), Exposures: exposures(c), Certificates: certificates(c), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"lotse/internal/config"
 )
 
 // TestDestinationCAs: the file's authorities come to the system's; a file without any is
@@ -32,5 +34,20 @@ func TestDestinationCAs(t *testing.T) {
 		if _, err := destinationCAs(bad); err == nil {
 			t.Errorf("%s is taken", filepath.Base(bad))
 		}
+	}
+}
+
+// TestFirstEnd reads when certificates end, and nothing of what is none.
+func TestFirstEnd(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	file := filepath.Join(t.TempDir(), "chain.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := config.Default()
+	c.TLS.CertFile, c.DICOM.CAFile = file, filepath.Join(t.TempDir(), "absent.pem")
+	if got := certificates(&c)(); len(got) != 1 || got[0].What != "tls.cert_file" || !got[0].Ends.Equal(server.Certificate().NotAfter) {
+		t.Errorf("%+v", got)
 	}
 }

@@ -41,6 +41,7 @@ type Node struct {
 	Tokens  *auth.Tokens
 	Server  *api.Server
 
+	name    string // of this run, among all nodes
 	workers *queue.Workers
 	intake  *receive.Server // nil when it is off
 	ready   func()          // called once the node listens
@@ -84,7 +85,8 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	}
 	n.Gateway = app.NewGateway(n.DB, n.Vault, n.Blobs, n.Log, options)
 	n.Tokens = auth.NewTokens(n.DB)
-	n.workers = queue.New(n.DB.System(), queue.Options{Node: nodeName(), Log: n.Log, Grace: n.Config.Workers.Stop,
+	n.name = nodeName()
+	n.workers = queue.New(n.DB.System(), queue.Options{Node: n.name, Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})
 	n.Gateway.Register(n.workers)
 	if err := n.openServer(o); err != nil {
@@ -140,6 +142,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.Server.Run(ctx) })
 	group.Go(func() error { return n.workers.Run(ctx) })
+	group.Go(func() error { return n.Gateway.Beat(ctx, n.name) })
 	if n.intake != nil {
 		group.Go(func() error { return n.intake.Run(ctx) })
 	}

@@ -50,6 +50,7 @@ func Mount(s *api.Server, d Deps) {
 	r.destinations(s)
 	r.settings(s)
 	r.portals(s)
+	r.overview(s)
 	r.clock(s)
 	r.tokens(s)
 	r.linkExchange(s)

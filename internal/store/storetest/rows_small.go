@@ -132,6 +132,12 @@ func testInstallation(t *testing.T, h house) {
 	if v, err := b.Installation(ctx, "administrator"); err != nil || v != "third" {
 		t.Errorf("set: %q, %v", v, err)
 	}
+	must(t, errors.Join(a.SetInstallation(ctx, "some.a", "1"), a.SetInstallation(ctx, "some.b", "2"), a.SetInstallation(ctx, "sometimes", "3")))
+	must(t, b.ForgetInstallation(ctx, "some.b"))
+	found, err := b.Installations(ctx, "some.")
+	must(t, err)
+	same(t, "those with a prefix", found, map[string]string{"a": "1"})
+	must(t, a.ForgetInstallation(ctx, "never set"))
 }
 
 func testIdempotency(t *testing.T, h house) {
