@@ -84,7 +84,7 @@ func (c *importCmd) onServer(s *session) error {
 // is not sent.
 func (c *importCmd) remoteRequest(s *session) (remote.Request, error) {
 	known := remote.Known{Answers: c.Answer, BirthDate: c.BirthDate, StudyDate: c.StudyDate, Password: c.Password, AllowHosts: c.AllowHost}
-	req := remote.Request{Sources: c.Source, Known: known, Select: c.Select, Destination: c.To, Leave: !c.Wait}
+	req := remote.Request{Sources: c.Source, Known: known, LegalBasis: importer.LegalBasis(c.LegalBasis), Select: c.Select, Destination: c.To, Leave: !c.Wait}
 	decision, err := c.decision()
 	if err != nil {
 		return req, &usageError{err}

@@ -34,6 +34,8 @@ const (
 type NewImport struct {
 	Kind string // KindLink or KindUpload
 	Site string
+	// LegalBasis is on what ground it is processed; empty: the tenant's usual one.
+	LegalBasis importer.LegalBasis
 	// Link is what the QR code holds; with KindLink.
 	Link string
 	// Known are answers that are known already.
@@ -105,7 +107,7 @@ func (s *scope) create(ctx context.Context, n NewImport) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	im.Site, im.Priority = n.Site, n.Priority
+	im.Site, im.Priority, im.LegalBasis = n.Site, n.Priority, string(n.LegalBasis)
 	if im.Request, err = s.seal(ctx, im.ID, sealedRequest, request{Select: n.Select, Files: n.Files, ArchivePassword: n.Known.ArchivePassword}); err != nil {
 		return "", err
 	}
@@ -150,6 +152,9 @@ func (n *NewImport) check() error {
 		}
 	default:
 		return &InvalidError{"kind", "unknown"}
+	}
+	if n.LegalBasis != "" && !n.LegalBasis.Known() {
+		return &InvalidError{"legal_basis", "unknown"}
 	}
 	if n.Files < 0 {
 		return &InvalidError{"files", "negative"}
@@ -217,9 +222,13 @@ func (s *scope) begin(ctx context.Context, kind, once string) (*store.Import, er
 
 // insert writes the row of a new import.
 func (s *scope) insert(tx *store.Tx, im *store.Import) error {
-	limits, err := s.keeping(tx)
+	kept, err := readSettings(tx)
 	if err != nil {
 		return err
+	}
+	limits := s.limits(kept.Set)
+	if im.LegalBasis == "" {
+		im.LegalBasis = string(s.legalBasis(kept.Set))
 	}
 	im.Created = tx.Now()
 	im.Expires = im.Created.Add(limits.retention)
@@ -227,5 +236,5 @@ func (s *scope) insert(tx *store.Tx, im *store.Import) error {
 	if err := tx.InsertImport(im); err != nil {
 		return err
 	}
-	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind})
+	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind, "legal_basis": im.LegalBasis})
 }

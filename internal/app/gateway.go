@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -61,6 +62,8 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
+	// LegalBasis is the usual ground of imports; treatment.
+	LegalBasis importer.LegalBasis
 	// Portals are hosts that answers may be sent to without anybody's confirming them,
 	// in the spelling of hostname.Canonical.
 	Portals []string
@@ -101,6 +104,7 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 	or(&o.Persistence, 24*time.Hour)
 	or(&o.CommitPatience, 15*time.Minute)
 	or(&o.CommitWait, 5*time.Second)
+	o.LegalBasis = cmp.Or(o.LegalBasis, importer.BasisTreatment)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

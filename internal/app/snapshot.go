@@ -21,6 +21,7 @@ type Snapshot struct {
 	State    importer.State `json:"state"`
 	Kind     string         `json:"kind"`
 	Site     string         `json:"site,omitempty"`
+	Basis    string         `json:"legal_basis,omitempty" doc:"On what ground it is processed: treatment, consent, vital-interests, public-health, legal-claims."`
 	Created  time.Time      `json:"created"`
 	Expires  time.Time      `json:"expires" doc:"When everything of it is erased at the latest."`
 	Purge    time.Time      `json:"purge" doc:"When everything of it is erased."`
@@ -163,7 +164,7 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 
 // outline is what can be said of an import without its key.
 func (s *scope) outline(im *store.Import) *Snapshot {
-	v := &Snapshot{ID: im.ID, Version: im.Version, State: im.State, Kind: im.Kind, Site: im.Site, Created: im.Created, Expires: im.Expires,
+	v := &Snapshot{ID: im.ID, Version: im.Version, State: im.State, Kind: im.Kind, Site: im.Site, Basis: im.LegalBasis, Created: im.Created, Expires: im.Expires,
 		Purge: im.Purge, Ended: optional(im.Ended), Purged: optional(im.Purged), RetryAt: optional(im.RetryAt),
 		Received: Received{Parts: im.Parts, Bytes: im.Bytes, Files: im.Files, Instances: im.Instances}, Next: next(im)}
 	if im.Problem != "" {

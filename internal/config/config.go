@@ -36,6 +36,7 @@ type Config struct {
 	Institution    string         `koanf:"institution"` // Institution Name (0008,0080) of what is made here
 	Station        string         `koanf:"station"`     // Station Name (0008,1010) of what is made here
 	Issuer         string         `koanf:"issuer"`      // issuer of the local patient ids (0010,0021)
+	LegalBasis     string         `koanf:"legal_basis"` // of imports for which nobody says one
 }
 
 // TLS names the certificate chain and its key, PEM files. Both or none.
@@ -163,14 +164,15 @@ type Log struct {
 // Default is what is in force when nothing is set.
 func Default() Config {
 	return Config{
-		DataDir:   "./lotse-data",
-		Listen:    "localhost:8080",
-		Metrics:   Metrics{Listen: "localhost:9464"},
-		Retention: Retention{Images: MaxImages, AfterDelivery: 24 * time.Hour, AfterRejection: 24 * time.Hour, Receipts: 10 * 365 * 24 * time.Hour},
-		DICOM:     DICOM{Listen: "127.0.0.1:11112", AETitle: "LOTSE", Quiet: time.Minute},
-		Outbound:  Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
-		Mail:      Mail{Security: "starttls"},
-		Workers:   Workers{Fetch: 8, Inspect: 2, Deliver: 4, Other: 2, Stop: 20 * time.Second},
-		Log:       Log{Level: "info", Format: "text"},
+		DataDir:    "./lotse-data",
+		Listen:     "localhost:8080",
+		Metrics:    Metrics{Listen: "localhost:9464"},
+		Retention:  Retention{Images: MaxImages, AfterDelivery: 24 * time.Hour, AfterRejection: 24 * time.Hour, Receipts: 10 * 365 * 24 * time.Hour},
+		DICOM:      DICOM{Listen: "127.0.0.1:11112", AETitle: "LOTSE", Quiet: time.Minute},
+		Outbound:   Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
+		Mail:       Mail{Security: "starttls"},
+		Workers:    Workers{Fetch: 8, Inspect: 2, Deliver: 4, Other: 2, Stop: 20 * time.Second},
+		Log:        Log{Level: "info", Format: "text"},
+		LegalBasis: "treatment",
 	}
 }

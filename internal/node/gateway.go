@@ -12,6 +12,7 @@ import (
 	"lotse/internal/app"
 	"lotse/internal/config"
 	"lotse/internal/hostname"
+	"lotse/internal/importer"
 	"lotse/internal/outbound"
 	"lotse/internal/receive"
 )
@@ -31,7 +32,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
 		Transport: guard.Session,
-		Plaintext: c.Exceptions(), Exposures: exposures(c), Certificates: certificates(c), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), DestinationCAs: authorities,
+		Plaintext: c.Exceptions(), Exposures: exposures(c), Certificates: certificates(c), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), LegalBasis: importer.LegalBasis(c.LegalBasis), DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),
 	}

@@ -21,6 +21,8 @@ type Request struct {
 	Sources []string
 	Known   Known
 	Select  []string
+	// LegalBasis is on what ground it is processed; empty: the server's usual one.
+	LegalBasis importer.LegalBasis
 	// Destination is where the exam goes: the id or the name of one that the server has.
 	Destination string
 	Decision    Decision // but the destinations
@@ -141,7 +143,7 @@ func elsewhere(err error) bool {
 func (w *way) follow(ctx context.Context, link string) error {
 	known := w.req.Known
 	known.ArchivePassword = known.Password
-	if err := w.begin(ctx, newImport{Kind: app.KindLink, Link: link, Known: &known, Select: w.req.Select}); err != nil || w.req.Leave {
+	if err := w.begin(ctx, newImport{Kind: app.KindLink, Basis: string(w.req.LegalBasis), Link: link, Known: &known, Select: w.req.Select}); err != nil || w.req.Leave {
 		return err
 	}
 	return w.watch(ctx)
@@ -157,7 +159,7 @@ func (w *way) upload(ctx context.Context, found []source.Found) error {
 		return err
 	}
 	defer g.close()
-	if err := w.begin(ctx, newImport{Kind: app.KindUpload, Known: &Known{ArchivePassword: w.req.Known.Password}}); err != nil {
+	if err := w.begin(ctx, newImport{Kind: app.KindUpload, Basis: string(w.req.LegalBasis), Known: &Known{ArchivePassword: w.req.Known.Password}}); err != nil {
 		return err
 	}
 	w.out.Uploading = true

@@ -36,6 +36,7 @@ type newImport struct {
 	Known    *Known   `json:"known,omitempty"`
 	Select   []string `json:"select,omitempty"`
 	Priority string   `json:"priority,omitempty"`
+	Basis    string   `json:"legal_basis,omitempty"`
 }
 
 // answers are the body of an answer to an import's question.

@@ -263,7 +263,7 @@ func TestSettings(t *testing.T) {
 	w.problem(put(map[string]any{"retention": 1}), http.StatusUnprocessableEntity, "invalid", "body.retention")
 	a = put(map[string]any{"retention_seconds": 7200, "quiet_seconds": 90, "grace_rejected_seconds": 60}, `If-Match: "0"`)
 	w.into(a, http.StatusOK, &s)
-	if want := (app.Keeping{Retention: 7200, Grace: 24 * 3600, GraceRejected: 60, Quiet: 90}); s.InForce != want || a.header.Get("ETag") != `"1"` {
+	if want := (app.Keeping{Retention: 7200, Grace: 24 * 3600, GraceRejected: 60, Quiet: 90, LegalBasis: "treatment"}); s.InForce != want || a.header.Get("ETag") != `"1"` {
 		t.Errorf("%+v", s)
 	}
 	w.problem(put(map[string]any{}, `If-Match: "0"`), http.StatusPreconditionFailed, "precondition-failed")

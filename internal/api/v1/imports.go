@@ -76,6 +76,8 @@ type newImport struct {
 	Files    int      `json:"files,omitempty" minimum:"0" doc:"How many files will be uploaded; 0: until complete is called."`
 	Priority string   `json:"priority,omitempty" enum:"person,batch" default:"person" doc:"Whether somebody is waiting."`
 	Site     string   `json:"site,omitempty" maxLength:"64" pattern:"^[a-z0-9-]*$"`
+	// LegalBasis is on what ground the import is processed.
+	LegalBasis importer.LegalBasis `json:"legal_basis,omitempty" enum:"treatment,consent,vital-interests,public-health,legal-claims" doc:"On what ground it is processed; absent: the usual one of the settings."`
 }
 
 type createImportIn struct{ Body newImport }
@@ -92,7 +94,7 @@ func (r *routes) createImport(ctx context.Context, in *createImportIn) (*createI
 	if n.Priority == "batch" {
 		priority = app.PriorityBatch
 	}
-	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, Link: n.Link, Known: n.Known.known(), Select: n.Select,
+	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, LegalBasis: n.LegalBasis, Link: n.Link, Known: n.Known.known(), Select: n.Select,
 		Files: n.Files, Priority: priority, Once: once(ctx)})
 	if err != nil {
 		return nil, ofKnown(err)
