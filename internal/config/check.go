@@ -55,6 +55,7 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	k.within("workers.stop", c.Workers.Stop, time.Second, 10*time.Minute)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
+	k.within("log.keep", c.Log.Keep, 24*time.Hour, MaxLogs)
 	k.oneOf("legal_basis", c.LegalBasis, "treatment", "consent", "vital-interests", "public-health", "legal-claims")
 	k.text("institution", c.Institution, 64) // LO
 	k.text("station", c.Station, 16)         // SH

@@ -9,6 +9,9 @@ import (
 // byte (import of outside exams, retention of at most seven days).
 const MaxImages = 168 * time.Hour
 
+// MaxLogs is how long lines of logs stay at most.
+const MaxLogs = 14 * 24 * time.Hour
+
 // Off as an address turns a listener off.
 const Off = "off"
 
@@ -159,6 +162,9 @@ type Workers struct {
 type Log struct {
 	Level  string `koanf:"level"`  // debug, info, warn or error
 	Format string `koanf:"format"` // text or json
+	// Dir is where files of them are kept; empty: they go to standard error.
+	Dir  string        `koanf:"dir"`
+	Keep time.Duration `koanf:"keep"` // how long a line in Dir is kept; at most MaxLogs
 }
 
 // Default is what is in force when nothing is set.
@@ -172,7 +178,7 @@ func Default() Config {
 		Outbound:   Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
 		Mail:       Mail{Security: "starttls"},
 		Workers:    Workers{Fetch: 8, Inspect: 2, Deliver: 4, Other: 2, Stop: 20 * time.Second},
-		Log:        Log{Level: "info", Format: "text"},
+		Log:        Log{Level: "info", Format: "text", Keep: MaxLogs},
 		LegalBasis: "treatment",
 	}
 }

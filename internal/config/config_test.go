@@ -232,7 +232,7 @@ func TestExample(t *testing.T) {
 		}
 	}
 	d := Default()
-	if c.Listen != d.Listen || c.Retention != d.Retention || c.Workers != d.Workers || c.Log != d.Log ||
+	if c.Listen != d.Listen || c.Retention != d.Retention || c.Workers != d.Workers || c.Log.Level != d.Log.Level || c.Log.Format != d.Log.Format || c.Log.Keep != d.Log.Keep || c.LegalBasis != d.LegalBasis ||
 		c.DICOM.Quiet != d.DICOM.Quiet || c.Outbound.MaxSize != d.Outbound.MaxSize || c.Metrics != d.Metrics || c.DataDir != d.DataDir {
 		t.Error("the example's values are not the defaults")
 	}
