@@ -13,6 +13,7 @@ import (
 	"lotse/dlx"
 	"lotse/internal/hostname"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
 )
@@ -37,7 +38,7 @@ type NewImport struct {
 	// LegalBasis is on what ground it is processed; empty: the tenant's usual one.
 	LegalBasis importer.LegalBasis
 	// Link is what the QR code holds; with KindLink.
-	Link string
+	Link personal.Text
 	// Known are answers that are known already.
 	Known Answers
 	// Select chooses among what a link gives; empty: everything.
@@ -61,12 +62,12 @@ var errOld = errors.New("it was begun long ago")
 // Answers are what a person knows. They are secrets: sealed, used, and erased when
 // the fetch has ended.
 type Answers struct {
-	ByID                           map[string]string // a portal's questions by their id
-	BirthDate, StudyDate, Password string
+	ByID                           map[string]personal.Text // a portal's questions by their id
+	BirthDate, StudyDate, Password personal.Text
 	AllowHosts                     []string // that a person confirmed; remembered for all imports
 	// ArchivePassword opens an encrypted archive. It stays, sealed, as long as the
 	// archive does: it is part of its key.
-	ArchivePassword string
+	ArchivePassword personal.Text
 }
 
 // request is what stays of how an import was asked for.
@@ -75,13 +76,13 @@ type request struct {
 	Files  int
 	// ArchivePassword and Archives, by the id of the question, open encrypted
 	// archives: they stay, sealed, as long as these do.
-	ArchivePassword string
-	Archives        map[string]string
+	ArchivePassword personal.Text
+	Archives        map[string]personal.Text
 }
 
 // secrets are needed until the fetch has ended.
 type secrets struct {
-	Link  string
+	Link  personal.Text
 	Known Answers
 }
 
@@ -141,13 +142,14 @@ func (e *InvalidError) Error() string { return e.Field + ": " + e.Code }
 func (n *NewImport) check() error {
 	switch n.Kind {
 	case KindLink:
-		n.Link = strings.TrimSpace(n.Link)
-		u, err := url.Parse(n.Link)
+		link := strings.TrimSpace(n.Link.Reveal())
+		n.Link = personal.New(link)
+		u, err := url.Parse(link)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			return &InvalidError{"link", "not-a-link"}
 		}
 	case KindUpload:
-		if n.Link != "" {
+		if n.Link.IsSet() {
 			return &InvalidError{"link", "not-with-upload"}
 		}
 	default:
@@ -163,15 +165,15 @@ func (n *NewImport) check() error {
 }
 
 func (a *Answers) check() error {
-	for field, date := range map[string]*string{"birth_date": &a.BirthDate, "study_date": &a.StudyDate} {
-		if *date == "" {
+	for field, date := range map[string]*personal.Text{"birth_date": &a.BirthDate, "study_date": &a.StudyDate} {
+		if !date.IsSet() {
 			continue
 		}
-		d, err := dlx.ParseDate(*date)
+		d, err := dlx.ParseDate(date.Reveal())
 		if err != nil {
 			return &InvalidError{field, "not-a-date"}
 		}
-		*date = string(d)
+		*date = personal.New(string(d))
 	}
 	hosts := make([]string, len(a.AllowHosts))
 	for i, host := range a.AllowHosts {

@@ -7,6 +7,7 @@ import (
 
 	"lotse/internal/importer"
 	"lotse/internal/importer/source"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/store"
 )
@@ -44,7 +45,8 @@ func (s *scope) fetchRequest(ctx context.Context, im *store.Import) (source.Requ
 		return source.Request{}, err
 	}
 	a := known.Known
-	return source.Request{Sources: []string{known.Link}, Answers: a.ByID, BirthDate: a.BirthDate, StudyDate: a.StudyDate, Password: a.Password,
+	return source.Request{Sources: []string{known.Link.Reveal()}, Answers: personal.RevealMap(a.ByID), BirthDate: a.BirthDate.Reveal(),
+		StudyDate: a.StudyDate.Reveal(), Password: a.Password.Reveal(),
 		Select: asked.Select, AllowHosts: append(portals, a.AllowHosts...), Careful: true, InsecureHTTP: s.opts.InsecureHTTP, Languages: s.opts.Languages,
 		Patience: fetchPatience, UserAgent: "lotse/" + s.opts.Version, Transport: s.opts.Transport(), Later: true}, nil
 }

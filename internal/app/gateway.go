@@ -160,6 +160,9 @@ const (
 
 // seal turns a value into a sealed column of an import.
 func (s *scope) seal(ctx context.Context, id, purpose string, value any) ([]byte, error) {
+	if g, ok := value.(guarded); ok {
+		value = g.reveal()
+	}
 	plain, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", purpose, err)
@@ -176,7 +179,13 @@ func (s *scope) open(ctx context.Context, id, purpose string, column []byte, val
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(plain, value); err != nil {
+	decode := func(to any) error { return json.Unmarshal(plain, to) }
+	if g, ok := value.(guard); ok {
+		err = g.restore(decode)
+	} else {
+		err = decode(value)
+	}
+	if err != nil {
 		return fmt.Errorf("open %s: not what was sealed", purpose)
 	}
 	return nil

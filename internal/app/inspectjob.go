@@ -6,6 +6,7 @@ import (
 	"lotse/internal/importer"
 	"lotse/internal/importer/inspect"
 	"lotse/internal/importer/source"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/store"
 )
@@ -53,6 +54,6 @@ func (s *scope) assemble(ctx context.Context, im *store.Import) (*source.Opened,
 	if err := s.open(ctx, im.ID, sealedRequest, im.Request, &asked); err != nil {
 		return nil, err
 	}
-	req := source.Request{Password: asked.ArchivePassword, Answers: asked.Archives, ScratchDir: s.opts.ScratchDir, Later: true}
+	req := source.Request{Password: asked.ArchivePassword.Reveal(), Answers: personal.RevealMap(asked.Archives), ScratchDir: s.opts.ScratchDir, Later: true}
 	return source.Assemble(ctx, parts, req, source.Hooks{})
 }

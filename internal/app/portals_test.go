@@ -13,6 +13,7 @@ import (
 
 	"lotse/internal/hostname"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 )
 
 // spy is a way out that remembers all that is sent.
@@ -64,7 +65,7 @@ func TestUnknownPortal(t *testing.T) {
 	p := portal(t)
 	w, out := watched(t)
 	ctx, birth := t.Context(), madeUp(t).BirthDate
-	link := NewImport{Kind: KindLink, Link: p.Link, Priority: PriorityPerson, Known: Answers{BirthDate: birth}}
+	link := NewImport{Kind: KindLink, Link: personal.New(p.Link), Priority: PriorityPerson, Known: Answers{BirthDate: personal.New(birth)}}
 	id, err := w.Create(ctx, w.who, link)
 	must(t, err)
 	s := w.until(id, importer.Waiting)
@@ -115,11 +116,11 @@ func TestPortalConfirmedAtCreation(t *testing.T) {
 	p := portal(t)
 	w, _ := watched(t)
 	host := hostOf(t, p.Link)
-	id, err := w.Create(t.Context(), w.who, NewImport{Kind: KindLink, Link: p.Link, Known: Answers{BirthDate: madeUp(t).BirthDate, AllowHosts: []string{host}}})
+	id, err := w.Create(t.Context(), w.who, NewImport{Kind: KindLink, Link: personal.New(p.Link), Known: Answers{BirthDate: personal.New(madeUp(t).BirthDate), AllowHosts: []string{host}}})
 	must(t, err)
 	w.until(id, importer.Review)
 	var invalid *InvalidError
-	_, err = w.Create(t.Context(), w.who, NewImport{Kind: KindLink, Link: p.Link, Known: Answers{AllowHosts: []string{"https://" + host}}})
+	_, err = w.Create(t.Context(), w.who, NewImport{Kind: KindLink, Link: personal.New(p.Link), Known: Answers{AllowHosts: []string{"https://" + host}}})
 	if !errors.As(err, &invalid) || invalid.Field != "allow_hosts" {
 		t.Errorf("an address for a host: %v", err)
 	}

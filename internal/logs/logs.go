@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"strings"
+
+	"lotse/internal/personal"
 )
 
 // Hidden stands for every address.
@@ -29,15 +32,29 @@ func hide(_ []string, a slog.Attr) slog.Attr {
 	case slog.KindString:
 		a.Value = slog.StringValue(withoutAddresses(a.Value.String()))
 	case slog.KindAny:
-		if _, source := a.Value.Any().(*slog.Source); source {
-			return a
-		}
-		text := fmt.Sprint(a.Value.Any())
-		if hidden := withoutAddresses(text); hidden != text {
-			a.Value = slog.StringValue(hidden)
-		}
+		a.Value = slog.StringValue(withoutAddresses(spoken(a.Value.Any())))
 	}
 	return a
+}
+
+// spoken writes what says itself what it is: errors, what has a text, and lists of texts
+// or numbers. Of anything else, nothing: a struct that got here by accident may be a patient's.
+func spoken(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case error, fmt.Stringer:
+		return fmt.Sprint(v)
+	}
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map, reflect.Pointer, reflect.Interface, reflect.Slice, reflect.Array, reflect.Func, reflect.Chan:
+		return personal.Redacted
+	}
+	return fmt.Sprint(v)
 }
 
 // withoutAddresses replaces IP addresses, with their port, zone or length.

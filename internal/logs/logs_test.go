@@ -44,6 +44,20 @@ func TestNoAddresses(t *testing.T) {
 	}
 }
 
+// TestNoStructs: what does not say itself what it is stays out.
+func TestNoStructs(t *testing.T) {
+	type patient struct{ Name string }
+	for _, json := range []bool{false, true} {
+		var out bytes.Buffer
+		log := New(&out, slog.LevelDebug, json)
+		log.Info("x", "a", patient{"Erika"}, "b", &patient{"Erika"}, "c", map[string]string{"name": "Erika"}, "d", []patient{{"Erika"}}, "e", []any{"Erika"},
+			"f", []string{"fine"}, "g", errors.New("good"), "h", nil)
+		if strings.Contains(out.String(), "Erika") || !strings.Contains(out.String(), "fine") || !strings.Contains(out.String(), "good") || strings.Count(out.String(), "[redacted]") != 5 {
+			t.Errorf("json %t:\n%s", json, &out)
+		}
+	}
+}
+
 // clock is a clock that a test sets.
 type clock struct {
 	mu sync.Mutex

@@ -14,6 +14,7 @@ import (
 	"lotse/internal/app"
 	"lotse/internal/auth"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/store"
 )
 
@@ -63,8 +64,8 @@ type Answers struct {
 
 // known are the answers as the use cases want them.
 func (a Answers) known() app.Answers {
-	return app.Answers{ByID: a.Answers, BirthDate: a.BirthDate, StudyDate: a.StudyDate, Password: a.Password,
-		ArchivePassword: a.ArchivePassword, AllowHosts: a.AllowHosts}
+	return app.Answers{ByID: personal.NewMap(a.Answers), BirthDate: personal.New(a.BirthDate), StudyDate: personal.New(a.StudyDate),
+		Password: personal.New(a.Password), ArchivePassword: personal.New(a.ArchivePassword), AllowHosts: a.AllowHosts}
 }
 
 // newImport is an import as it is asked for.
@@ -94,7 +95,7 @@ func (r *routes) createImport(ctx context.Context, in *createImportIn) (*createI
 	if n.Priority == "batch" {
 		priority = app.PriorityBatch
 	}
-	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, LegalBasis: n.LegalBasis, Link: n.Link, Known: n.Known.known(), Select: n.Select,
+	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, LegalBasis: n.LegalBasis, Link: personal.New(n.Link), Known: n.Known.known(), Select: n.Select,
 		Files: n.Files, Priority: priority, Once: once(ctx)})
 	if err != nil {
 		return nil, ofKnown(err)
