@@ -93,7 +93,7 @@ func codeOf(code importer.ProblemCode) int {
 		return exitRefused
 	case importer.ProblemExpired:
 		return exitExpired
-	case importer.ProblemQuestion, importer.ProblemForeignHost, importer.ProblemSeveral, importer.ProblemTokenUnknown:
+	case importer.ProblemQuestion, importer.ProblemForeignHost, importer.ProblemUnknownHost, importer.ProblemSeveral, importer.ProblemTokenUnknown:
 		return exitQuestion
 	case importer.ProblemUsage, importer.ProblemAnswer, importer.ProblemNoSource, importer.ProblemSelection,
 		importer.ProblemInsecure, importer.ProblemBadLink, importer.ProblemPatient:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,6 +32,8 @@ type importCmd struct {
 	Set              []string `help:"Set a further attribute." placeholder:"KEYWORD=VALUE" sep:"none"`
 	Institution      string   `help:"The importing house, named in Contributing Equipment; a server has its own." env:"LOTSE_INSTITUTION"`
 	Station          string   `help:"The importing station, named in Contributing Equipment; a server has its own." env:"LOTSE_STATION"`
+
+	LegalBasis string `help:"On what ground the exam is processed: treatment, consent, vital-interests, public-health or legal-claims; it stands in the receipt. Default: treatment, or what the server has set." enum:",treatment,consent,vital-interests,public-health,legal-claims" default:"" placeholder:"GROUND"`
 
 	DryRun  bool   `help:"Stop before delivery and show what would be changed."`
 	JSON    bool   `name:"json" help:"Print the receipt as JSON on standard output."`
@@ -89,7 +92,7 @@ func (c *importCmd) show(s *session, rec *receipt.Receipt) error {
 
 func (c *importCmd) request(s *session) (app.ImportRequest, error) {
 	req := app.ImportRequest{Source: c.sourceFlags.request(s.phrases.Lang()), DryRun: c.DryRun, ScratchDir: c.TempDir,
-		OnlyPatient: c.OnlyPatient, SamePatient: c.SamePatient}
+		OnlyPatient: c.OnlyPatient, SamePatient: c.SamePatient, LegalBasis: cmp.Or(importer.LegalBasis(c.LegalBasis), importer.BasisTreatment)}
 	if c.To == "" && !c.DryRun {
 		return req, errors.New("--to is missing: where should the exam go?")
 	}

@@ -45,9 +45,15 @@ type keysRotateCmd struct {
 // Run rotates. When it is interrupted, the same again finishes it.
 func (c keysRotateCmd) Run(s *session) error {
 	return withStores(s, c.sources(), func(in *node.Stores) error {
-		alive, err := in.DB.System().Nodes(s.ctx)
+		nodes, err := in.DB.System().Nodes(s.ctx)
 		if err != nil {
 			return err
+		}
+		var alive []string
+		for _, n := range nodes {
+			if n.Alive {
+				alive = append(alive, n.Name)
+			}
 		}
 		if len(alive) > 0 { // they know only the old key
 			return &backup.Refusal{Code: backup.Alive, Detail: strings.Join(alive, ", ")}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"lotse/internal/coredump"
 	"lotse/internal/phrase"
 	"lotse/internal/terminal"
 )
@@ -47,7 +48,12 @@ type session struct {
 	term    *terminal.Terminal
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	if err := coredump.Off(); err != nil { // before anything personal is in memory
+		os.Exit(explain(os.Stderr, phrase.FromEnvironment(os.Getenv), err))
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is main with its surroundings passed in; it returns the exit code.
 func run(args []string, in *os.File, out, errw io.Writer) int {

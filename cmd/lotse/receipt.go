@@ -36,6 +36,9 @@ func printReceipt(w io.Writer, p *phrase.Phrases, rec *receipt.Receipt) error {
 	if rec.Patient.ID != "" || rec.Patient.Name != "" {
 		line("receipt.patient", terminal.Clean(strings.TrimSpace(rec.Patient.ID+"  "+rec.Patient.Name)))
 	}
+	if key := "legal-basis." + rec.LegalBasis; p.Has(key) {
+		line("receipt.legal-basis", p.Say(key, nil))
+	}
 	line("receipt.came_in", fmt.Sprintf("%d (%s)", t.CameIn, p.Bytes(t.Bytes)))
 	if rec.DryRun {
 		line("fate.planned", t.Planned)

@@ -85,7 +85,7 @@ func (c *importCmd) onServer(s *session) error {
 // is not sent.
 func (c *importCmd) remoteRequest(s *session) (remote.Request, error) {
 	known := remote.Known{Answers: c.Answer, BirthDate: c.BirthDate, StudyDate: c.StudyDate, Password: c.Password, AllowHosts: c.AllowHost}
-	req := remote.Request{Sources: c.Source, Known: known, Select: c.Select, Site: c.Site, Destination: c.To, Leave: !c.Wait}
+	req := remote.Request{Sources: c.Source, Known: known, LegalBasis: importer.LegalBasis(c.LegalBasis), Select: c.Select, Site: c.Site, Destination: c.To, Leave: !c.Wait}
 	decision, err := c.decision()
 	if err != nil {
 		return req, &usageError{err}
@@ -130,7 +130,7 @@ func (c *importCmd) remoteHooks(s *session) remote.Hooks {
 	if !s.term.Interactive() {
 		return h
 	}
-	h.Inspected = s.inspected(s.err)
+	h.Inspected, h.NewPortal = s.inspected(s.err), s.term.ConfirmPortal
 	h.Reason = func(ctx context.Context, findings []importer.FindingCode) (string, error) {
 		for _, code := range findings {
 			s.term.Note("finding."+string(code), map[string]any{"Count": 1})

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"lotse/internal/config"
+	"lotse/internal/logs"
 	"lotse/internal/node"
 )
 
@@ -32,7 +33,11 @@ func (c serveCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(s.err, cfg.Log)
+	out, err := logWriter(s, cfg.Log)
+	if err != nil {
+		return err
+	}
+	log := newLog(out, cfg.Log)
 	for _, w := range cfg.Warnings() {
 		log.Warn(w)
 	}
@@ -41,7 +46,11 @@ func (c serveCmd) Run(s *session) error {
 		return err
 	}
 	err = c.serve(s, n)
-	return errors.Join(err, n.Close())
+	err = errors.Join(err, n.Close())
+	if err != nil && out != s.err {
+		log.Error("the node has ended", "error", err) // it is also told on standard error
+	}
+	return err
 }
 
 func (c serveCmd) serve(s *session, n *node.Node) error {
@@ -67,9 +76,19 @@ func (c serveCmd) serve(s *session, n *node.Node) error {
 func newLog(w io.Writer, c config.Log) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level)) // checked with the configuration
-	options := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+	return logs.New(w, level, c.Format == "json")
+}
+
+// logWriter is where logs go: a folder, in which their files end while the node runs, or
+// standard error.
+func logWriter(s *session, c config.Log) (io.Writer, error) {
+	if c.Dir == "" {
+		return s.err, nil
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	files, err := logs.Open(c.Dir, c.Keep)
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = files.Run(s.ctx) }() // ends with the command, the last lines with the process
+	return files, nil
 }

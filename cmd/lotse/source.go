@@ -13,7 +13,7 @@ type sourceFlags struct {
 	Password     string            `help:"The password or PIN from the letter, also of an encrypted archive." env:"LOTSE_PASSWORD" placeholder:"TEXT" group:"Portal"`
 	Answer       map[string]string `help:"Answer to a question of the portal by its id." placeholder:"ID=TEXT" group:"Portal" mapsep:"none"`
 	Select       []string          `help:"Take only these exams of a portal's list: number, id, study date, modality, or words of the description." placeholder:"WHAT" group:"Portal"`
-	AllowHost    []string          `help:"Let answers go to this host although the link names another one." placeholder:"HOST" group:"Portal"`
+	AllowHost    []string          `help:"Let answers go to this host: one that the link does not name, or a portal that is new to the server." placeholder:"HOST" group:"Portal"`
 	InsecureHTTP bool              `name:"insecure-http" help:"Allow http:// beyond this computer. Everybody on the way can read the exam." group:"Portal"`
 	TempDir      string            `help:"Folder for the one temporary file of a download (encrypted, gone with the process)." placeholder:"DIR"`
 }

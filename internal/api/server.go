@@ -185,6 +185,6 @@ func (s *Server) commonHeaders(h http.Header, x *exchange) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	if strings.HasPrefix(s.PublicURL, "https:") {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
 	}
 }

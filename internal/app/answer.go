@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/store"
 )
 
@@ -37,13 +38,13 @@ func (g *Gateway) Answer(ctx context.Context, who Who, id string, version int64,
 		return err
 	}
 	known.Known.merge(a)
-	if a.ArchivePassword != "" {
+	if a.ArchivePassword.IsSet() {
 		asked.ArchivePassword = a.ArchivePassword
 	}
 	for id, password := range a.ByID {
 		if id == archiveQuestion || strings.HasPrefix(id, archiveQuestion+".") {
 			if asked.Archives == nil {
-				asked.Archives = map[string]string{}
+				asked.Archives = map[string]personal.Text{}
 			}
 			asked.Archives[id] = password
 		}
@@ -68,6 +69,9 @@ func (g *Gateway) Answer(ctx context.Context, who Who, id string, version int64,
 			im.Secrets = sealedKnown
 		}
 		im.Question, im.Problem, im.ProblemHost = nil, "", ""
+		if err := s.confirmPortals(tx, im.ID, a.AllowHosts); err != nil {
+			return err
+		}
 		if err := s.move(tx, im, event, nil); err != nil {
 			return err
 		}
@@ -81,11 +85,11 @@ const archiveQuestion = "archive"
 // merge adds answers; newer ones win.
 func (a *Answers) merge(b Answers) {
 	if a.ByID == nil {
-		a.ByID = map[string]string{}
+		a.ByID = map[string]personal.Text{}
 	}
 	maps.Copy(a.ByID, b.ByID)
-	or := func(to *string, from string) {
-		if from != "" {
+	or := func(to *personal.Text, from personal.Text) {
+		if from.IsSet() {
 			*to = from
 		}
 	}

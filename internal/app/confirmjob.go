@@ -243,7 +243,7 @@ func (s *scope) deny(ctx context.Context, run *queue.Run, d *store.Delivery, mis
 
 // askFor opens a transaction for a lot: its row first, so that a report finds it.
 func (s *scope) askFor(ctx context.Context, run *queue.Run, d *store.Delivery, l *lot) error {
-	to, err := nodeOf(d.Config)
+	to, err := s.nodeOf(d.Config)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"lotse/dlx"
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
 )
@@ -37,8 +39,10 @@ type NewImport struct {
 	// Site is the id of the site it belongs to; empty: the whole organisation, or the only
 	// site that its creator reaches.
 	Site string
+	// LegalBasis is on what ground it is processed; empty: the tenant's usual one.
+	LegalBasis importer.LegalBasis
 	// Link is what the QR code holds; with KindLink.
-	Link string
+	Link personal.Text
 	// Known are answers that are known already.
 	Known Answers
 	// Select chooses among what a link gives; empty: everything.
@@ -62,12 +66,12 @@ var errOld = errors.New("it was begun long ago")
 // Answers are what a person knows. They are secrets: sealed, used, and erased when
 // the fetch has ended.
 type Answers struct {
-	ByID                           map[string]string // a portal's questions by their id
-	BirthDate, StudyDate, Password string
-	AllowHosts                     []string // that a person confirmed
+	ByID                           map[string]personal.Text // a portal's questions by their id
+	BirthDate, StudyDate, Password personal.Text
+	AllowHosts                     []string // that a person confirmed; remembered for all imports
 	// ArchivePassword opens an encrypted archive. It stays, sealed, as long as the
 	// archive does: it is part of its key.
-	ArchivePassword string
+	ArchivePassword personal.Text
 }
 
 // request is what stays of how an import was asked for.
@@ -76,13 +80,13 @@ type request struct {
 	Files  int
 	// ArchivePassword and Archives, by the id of the question, open encrypted
 	// archives: they stay, sealed, as long as these do.
-	ArchivePassword string
-	Archives        map[string]string
+	ArchivePassword personal.Text
+	Archives        map[string]personal.Text
 }
 
 // secrets are needed until the fetch has ended.
 type secrets struct {
-	Link  string
+	Link  personal.Text
 	Known Answers
 }
 
@@ -112,7 +116,7 @@ func (s *scope) create(ctx context.Context, n NewImport) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	im.Site, im.Priority = n.Site, n.Priority
+	im.Site, im.Priority, im.LegalBasis = n.Site, n.Priority, string(n.LegalBasis)
 	if im.Request, err = s.seal(ctx, im.ID, sealedRequest, request{Select: n.Select, Files: n.Files, ArchivePassword: n.Known.ArchivePassword}); err != nil {
 		return "", err
 	}
@@ -121,6 +125,9 @@ func (s *scope) create(ctx context.Context, n NewImport) (string, error) {
 	}
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
 		err := s.insert(tx, im)
+		if err == nil {
+			err = s.confirmPortals(tx, im.ID, n.Known.AllowHosts)
+		}
 		switch {
 		case n.Once != "" && errors.Is(err, store.ErrConflict):
 			return s.stillNew(tx, im.ID)
@@ -143,17 +150,21 @@ func (e *InvalidError) Error() string { return e.Field + ": " + e.Code }
 func (n *NewImport) check() error {
 	switch n.Kind {
 	case KindLink:
-		n.Link = strings.TrimSpace(n.Link)
-		u, err := url.Parse(n.Link)
+		link := strings.TrimSpace(n.Link.Reveal())
+		n.Link = personal.New(link)
+		u, err := url.Parse(link)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 			return &InvalidError{"link", "not-a-link"}
 		}
 	case KindUpload:
-		if n.Link != "" {
+		if n.Link.IsSet() {
 			return &InvalidError{"link", "not-with-upload"}
 		}
 	default:
 		return &InvalidError{"kind", "unknown"}
+	}
+	if n.LegalBasis != "" && !n.LegalBasis.Known() {
+		return &InvalidError{"legal_basis", "unknown"}
 	}
 	if n.Files < 0 {
 		return &InvalidError{"files", "negative"}
@@ -162,16 +173,25 @@ func (n *NewImport) check() error {
 }
 
 func (a *Answers) check() error {
-	for field, date := range map[string]*string{"birth_date": &a.BirthDate, "study_date": &a.StudyDate} {
-		if *date == "" {
+	for field, date := range map[string]*personal.Text{"birth_date": &a.BirthDate, "study_date": &a.StudyDate} {
+		if !date.IsSet() {
 			continue
 		}
-		d, err := dlx.ParseDate(*date)
+		d, err := dlx.ParseDate(date.Reveal())
 		if err != nil {
 			return &InvalidError{field, "not-a-date"}
 		}
-		*date = string(d)
+		*date = personal.New(string(d))
 	}
+	hosts := make([]string, len(a.AllowHosts))
+	for i, host := range a.AllowHosts {
+		canonical, err := hostname.Canonical(host)
+		if err != nil {
+			return &InvalidError{"allow_hosts", "not-a-host"}
+		}
+		hosts[i] = canonical
+	}
+	a.AllowHosts = hosts
 	return nil
 }
 
@@ -240,9 +260,13 @@ func (s *scope) insert(tx *store.Tx, im *begun) error {
 	if err := occupy(tx, im.Site); err != nil {
 		return err
 	}
-	limits, err := s.keeping(tx)
+	kept, err := readSettings(tx)
 	if err != nil {
 		return err
+	}
+	limits := s.limits(kept.Set)
+	if im.LegalBasis == "" {
+		im.LegalBasis = string(s.legalBasis(kept.Set))
 	}
 	im.Created = tx.Now()
 	if im.Kind == KindUpload {
@@ -256,7 +280,7 @@ func (s *scope) insert(tx *store.Tx, im *begun) error {
 	if tx.Now().Sub(im.since) > beginTime {
 		return errOld
 	}
-	detail := map[string]any{"kind": im.Kind}
+	detail := map[string]any{"kind": im.Kind, "legal_basis": im.LegalBasis}
 	if im.Site != "" {
 		detail["site"] = im.Site
 	}

@@ -149,6 +149,9 @@ func (s *scope) queueDelivery(tx *store.Tx, im *store.Import, destination string
 	if err != nil {
 		return err
 	}
+	if err := s.permittedConfig(to.Config); err != nil {
+		return err
+	}
 	d := &store.Delivery{ID: store.NewID(), Import: im.ID, Destination: to.ID, Config: to.Config,
 		State: importer.DeliveryQueued, Objects: -1, Created: tx.Now()}
 	if err := tx.InsertDelivery(d); err != nil {

@@ -38,9 +38,12 @@ func (g *Gateway) deliverJob(ctx context.Context, run *queue.Run) error {
 	if err != nil {
 		return err
 	}
-	to, err := destinationOf(d.Config)
+	to, err := g.destinationOf(d.Config)
 	if err != nil {
 		return err
+	}
+	if err := g.permittedConfig(d.Config); err != nil {
+		return ship.stopped(ctx, refusedProblem(err))
 	}
 	err = ship.send(ctx, to)
 	if err == nil && w.exam.Len() == 0 {

@@ -3,10 +3,13 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"lotse/internal/importer"
 	"lotse/internal/importer/deliver"
 	"lotse/internal/store"
 )
@@ -14,10 +17,12 @@ import (
 // NewDestination is a destination as an administrator sets it.
 type NewDestination struct {
 	Name string `json:"name" minLength:"1" maxLength:"100"`
-	// Address as in `lotse import --to`.
-	Address string `json:"address" doc:"dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path"`
+	// Address as in `lotse import --to`; a folder is below one that is configured.
+	Address string `json:"address" doc:"dicom://CALLED@host:port[?calling=AE&tls=on&associations=2] or dir:/path, below one of folders.roots"`
 	// Verify is what proves that an object arrived: statuses or commitment.
 	Verify string `json:"verify,omitempty" enum:"statuses,commitment" default:"statuses" doc:"What proves that an object arrived: C-STORE statuses, or storage commitment."`
+	// PlaintextReason is why it may be sent to without TLS.
+	PlaintextReason string `json:"plaintext_reason,omitempty" maxLength:"500" doc:"Why it may be without TLS; needed unless the configuration permits the peer, or it is on this machine."`
 }
 
 // DestinationView is a destination as it is kept.
@@ -32,9 +37,18 @@ type DestinationView struct {
 type destinationConfig struct {
 	Address string `json:"address"`
 	Verify  string `json:"verify"`
+	Reason  string `json:"plaintext_reason,omitempty"`
 }
 
-func (n *NewDestination) check() ([]byte, error) {
+// Errors of destinations that may not be used, however they are written.
+var (
+	// ErrPlaintext: a destination is without TLS, and there is no reason for that.
+	ErrPlaintext = errors.New("a destination without TLS needs a reason")
+	// ErrFolder: a folder is below none of those that are configured.
+	ErrFolder = errors.New("the folder is below none that is configured")
+)
+
+func (g *Gateway) checkDestination(n *NewDestination) ([]byte, error) {
 	if strings.TrimSpace(n.Name) == "" {
 		return nil, &InvalidError{"name", "missing"}
 	}
@@ -53,7 +67,55 @@ func (n *NewDestination) check() ([]byte, error) {
 	default:
 		return nil, &InvalidError{"verify", "statuses or commitment"}
 	}
-	return json.Marshal(destinationConfig{n.Address, n.Verify})
+	n.PlaintextReason = strings.TrimSpace(n.PlaintextReason)
+	c := destinationConfig{n.Address, n.Verify, n.PlaintextReason}
+	if err := g.permitted(c, a); err != nil {
+		return nil, err
+	}
+	return json.Marshal(c)
+}
+
+// permitted says whether anything may be sent to a destination: ErrPlaintext, ErrFolder.
+func (g *Gateway) permitted(c destinationConfig, a deliver.Address) error {
+	if a.Folder != "" {
+		if g.rootOf(a.Folder) == "" {
+			return ErrFolder
+		}
+		return nil
+	}
+	if a.TLS != deliver.TLSOff || c.Reason != "" {
+		return nil
+	}
+	if _, ok := g.opts.Plaintext.Allow(a.HostPort); !ok {
+		return ErrPlaintext
+	}
+	return nil
+}
+
+// rootOf is the configured folder that a folder is below or is; empty when there is none.
+// Where links lead is judged when the folder is opened.
+func (g *Gateway) rootOf(folder string) string {
+	for _, root := range g.opts.FolderRoots {
+		inside, err := filepath.Rel(root, folder)
+		if err == nil && filepath.IsLocal(inside) {
+			return root
+		}
+	}
+	return ""
+}
+
+// permittedConfig is permitted for what a delivery took with it; what has changed
+// since counts.
+func (g *Gateway) permittedConfig(raw []byte) error {
+	c, err := configOf(raw)
+	if err != nil {
+		return err
+	}
+	a, err := deliver.ParseAddress(c.Address)
+	if err != nil {
+		return err
+	}
+	return g.permitted(c, a)
 }
 
 func configOf(raw []byte) (destinationConfig, error) {
@@ -77,35 +139,52 @@ func verifyOf(raw []byte) (string, error) {
 	return c.Verify, err
 }
 
+// refusedProblem is what a destination that is not permitted means to a delivery.
+func refusedProblem(err error) error {
+	switch {
+	case errors.Is(err, ErrPlaintext):
+		return &importer.Problem{Code: importer.ProblemPlaintext, Err: err}
+	case errors.Is(err, ErrFolder):
+		return &importer.Problem{Code: importer.ProblemFolder, Err: err}
+	}
+	return err
+}
+
 // destinationOf is where a delivery goes.
-func destinationOf(raw []byte) (deliver.Destination, error) {
+func (g *Gateway) destinationOf(raw []byte) (deliver.Destination, error) {
 	a, err := addressOf(raw)
 	if err != nil {
 		return nil, err
 	}
 	if a.Folder != "" {
-		return deliver.NewFolder(a.Folder), nil
+		return deliver.NewFolder(a.Folder).Below(g.rootOf(a.Folder)), nil // permitted was asked before
 	}
-	return deliver.NewNode(a, deliver.Options{}), nil
+	return deliver.NewNode(a, g.delivery()), nil
 }
 
-func nodeOf(raw []byte) (*deliver.Node, error) {
+// delivery is how a DICOM node is spoken to.
+func (g *Gateway) delivery() deliver.Options { return deliver.Options{Roots: g.opts.DestinationCAs} }
+
+func (g *Gateway) nodeOf(raw []byte) (*deliver.Node, error) {
 	a, err := addressOf(raw)
 	if err != nil {
 		return nil, err
 	}
-	return deliver.NewNode(a, deliver.Options{}), nil
+	if err := g.permittedConfig(raw); err != nil {
+		return nil, refusedProblem(err)
+	}
+	return deliver.NewNode(a, g.delivery()), nil
 }
 
 func destinationView(d store.Destination) (DestinationView, error) {
 	c, err := configOf(d.Config)
 	return DestinationView{ID: d.ID, Version: d.Version, Created: d.Created,
-		NewDestination: NewDestination{Name: d.Name, Address: c.Address, Verify: c.Verify}}, err
+		NewDestination: NewDestination{Name: d.Name, Address: c.Address, Verify: c.Verify, PlaintextReason: c.Reason}}, err
 }
 
 // AddDestination makes a destination.
 func (g *Gateway) AddDestination(ctx context.Context, who Who, n NewDestination) (*DestinationView, error) {
-	config, err := n.check()
+	config, err := g.checkDestination(&n)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +259,7 @@ func (g *Gateway) Destination(ctx context.Context, who Who, id string) (*Destina
 // ChangeDestination replaces a destination; deliveries that were decided before keep
 // what they were decided with.
 func (g *Gateway) ChangeDestination(ctx context.Context, who Who, id string, version int64, n NewDestination) (*DestinationView, error) {
-	config, err := n.check()
+	config, err := g.checkDestination(&n)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +318,7 @@ func (s *scope) destination(tx *store.Tx, id string, version int64) (*store.Dest
 
 // TestDestination tries a destination: what works, what does not.
 func (g *Gateway) TestDestination(ctx context.Context, n NewDestination) ([]deliver.Check, error) {
-	config, err := n.check()
+	config, err := g.checkDestination(&n)
 	if err != nil {
 		return nil, err
 	}
@@ -247,5 +326,9 @@ func (g *Gateway) TestDestination(ctx context.Context, n NewDestination) ([]deli
 	if err != nil {
 		return nil, err
 	}
-	return deliver.Test(ctx, a, deliver.Options{}), nil
+	options := g.delivery()
+	if a.Folder != "" {
+		options.Below = g.rootOf(a.Folder)
+	}
+	return deliver.Test(ctx, a, options), nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
@@ -109,7 +110,7 @@ func TestRetentionInEveryState(t *testing.T) {
 	}
 	make("fetching", NewImport{Kind: KindUpload})
 	w.upload(ids["fetching"], "a", []byte("some bytes"))
-	w.until(make("waiting", NewImport{Kind: KindLink, Link: p.Link}), importer.Waiting)
+	w.until(make("waiting", NewImport{Kind: KindLink, Link: personal.New(p.Link)}), importer.Waiting)
 	ids["review"] = w.small(1).ID
 	away := w.destinationAt("dicom://AWAY@"+hostPort(peer.FreePort(t)), "")
 	s := w.small(1)

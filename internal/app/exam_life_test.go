@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/receive"
 	"lotse/internal/store"
@@ -25,7 +26,7 @@ func TestSecretsEndWithTheFetch(t *testing.T) {
 	p := portal(t)
 	ctx := t.Context()
 	question := func(w *world) *Snapshot {
-		id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: p.Link, Known: Answers{Password: "geheim"}})
+		id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: personal.New(p.Link), Known: Answers{Password: personal.New("geheim")}})
 		must(t, err)
 		return w.until(id, importer.Waiting)
 	}
@@ -54,7 +55,7 @@ func TestSecretsEndWithTheFetch(t *testing.T) {
 		"failed for good": func(w *world) string { return broken(w, importer.ProblemExpired).ID },
 		"fetched": func(w *world) string {
 			s := question(w)
-			must(t, w.Answer(ctx, w.who, s.ID, 0, Answers{ByID: map[string]string{s.Question.Questions[0].ID: madeUp(t).BirthDate}}, nil))
+			must(t, w.Answer(ctx, w.who, s.ID, 0, Answers{ByID: personal.NewMap(map[string]string{s.Question.Questions[0].ID: madeUp(t).BirthDate})}, nil))
 			w.until(s.ID, importer.Review)
 			return s.ID
 		},

@@ -11,6 +11,7 @@ import (
 
 	"lotse/dimse"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/store"
 	"lotse/test/peer"
 )
@@ -112,13 +113,13 @@ func TestAnswerInstead(t *testing.T) {
 	p := portal(t)
 	w := newWorld(t, t.TempDir(), nil, nil)
 	ctx := t.Context()
-	id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: p.Link, Known: Answers{BirthDate: "19990101"}})
+	id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: personal.New(p.Link), Known: Answers{BirthDate: personal.New("19990101")}})
 	must(t, err)
 	s := w.until(id, importer.Waiting)
 	if len(s.Question.Questions) != 1 {
 		t.Fatalf("%s", show(s))
 	}
-	must(t, w.Answer(ctx, w.who, id, 0, Answers{ByID: map[string]string{s.Question.Questions[0].ID: madeUp(t).BirthDate}}, nil))
+	must(t, w.Answer(ctx, w.who, id, 0, Answers{ByID: personal.NewMap(map[string]string{s.Question.Questions[0].ID: madeUp(t).BirthDate})}, nil))
 	w.until(id, importer.Review)
 }
 

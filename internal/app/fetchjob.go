@@ -7,6 +7,7 @@ import (
 
 	"lotse/internal/importer"
 	"lotse/internal/importer/source"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/store"
 )
@@ -39,9 +40,14 @@ func (s *scope) fetchRequest(ctx context.Context, im *store.Import) (source.Requ
 	if err := errors.Join(s.open(ctx, im.ID, sealedRequest, im.Request, &asked), s.open(ctx, im.ID, sealedSecrets, im.Secrets, &known)); err != nil {
 		return source.Request{}, err
 	}
+	portals, err := s.knownPortals(ctx)
+	if err != nil {
+		return source.Request{}, err
+	}
 	a := known.Known
-	return source.Request{Sources: []string{known.Link}, Answers: a.ByID, BirthDate: a.BirthDate, StudyDate: a.StudyDate, Password: a.Password,
-		Select: asked.Select, AllowHosts: a.AllowHosts, InsecureHTTP: s.opts.InsecureHTTP, Languages: s.opts.Languages,
+	return source.Request{Sources: []string{known.Link.Reveal()}, Answers: personal.RevealMap(a.ByID), BirthDate: a.BirthDate.Reveal(),
+		StudyDate: a.StudyDate.Reveal(), Password: a.Password.Reveal(),
+		Select: asked.Select, AllowHosts: append(portals, a.AllowHosts...), Careful: true, InsecureHTTP: s.opts.InsecureHTTP, Languages: s.opts.Languages,
 		Patience: fetchPatience, UserAgent: "lotse/" + s.opts.Version, Transport: s.opts.Transport(), Later: true}, nil
 }
 
@@ -92,6 +98,9 @@ func (s *scope) stageStopped(ctx context.Context, run *queue.Run, id string, err
 // ask puts a question to a person.
 func (s *scope) ask(ctx context.Context, run *queue.Run, id string, p *importer.Problem) error {
 	q := Question{Code: string(p.Code), Host: p.Host, Questions: p.Questions, Choice: p.Listed}
+	if err := s.showHost(ctx, &q); err != nil {
+		return err
+	}
 	column, err := s.seal(ctx, id, sealedQuestion, q)
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"lotse/internal/importer"
+	"lotse/internal/plaintext"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob"
 	"lotse/internal/store"
@@ -65,6 +68,21 @@ type GatewayOptions struct {
 	CommitPatience time.Duration
 	// CommitWait is how long a report is waited for on the association that asked; 5 s.
 	CommitWait time.Duration
+	// LegalBasis is the usual ground of imports; treatment.
+	LegalBasis importer.LegalBasis
+	// Portals are hosts that answers may be sent to without anybody's confirming them,
+	// in the spelling of hostname.Canonical.
+	Portals []string
+	// FolderRoots are the folders that destinations may be below; none: no folders.
+	FolderRoots []string
+	// Plaintext are the destinations that may be without TLS.
+	Plaintext plaintext.Exceptions
+	// Exposures are what the configuration has without TLS, for the overview.
+	Exposures []Exposure
+	// Certificates says when this node's certificates end; nil: it has none.
+	Certificates func() []Certificate
+	// DestinationCAs vouch for destinations; nil: the system's authorities.
+	DestinationCAs *x509.CertPool
 	// Warn sends a warning that an import ends undelivered; nil: only the page says so.
 	Warn func(ctx context.Context, w Warning) error
 	// Now is the clock of this node; nil: time.Now. Times in the database are its own.
@@ -91,6 +109,7 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 	or(&o.Persistence, 24*time.Hour)
 	or(&o.CommitPatience, 15*time.Minute)
 	or(&o.CommitWait, 5*time.Second)
+	o.LegalBasis = cmp.Or(o.LegalBasis, importer.BasisTreatment)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -150,6 +169,9 @@ const (
 
 // seal turns a value into a sealed column of an import.
 func (s *scope) seal(ctx context.Context, id, purpose string, value any) ([]byte, error) {
+	if g, ok := value.(guarded); ok {
+		value = g.reveal()
+	}
 	plain, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("seal %s: %w", purpose, err)
@@ -166,7 +188,13 @@ func (s *scope) open(ctx context.Context, id, purpose string, column []byte, val
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(plain, value); err != nil {
+	decode := func(to any) error { return json.Unmarshal(plain, to) }
+	if g, ok := value.(guard); ok {
+		err = g.restore(decode)
+	} else {
+		err = decode(value)
+	}
+	if err != nil {
 		return fmt.Errorf("open %s: not what was sealed", purpose)
 	}
 	return nil

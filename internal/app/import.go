@@ -40,8 +40,10 @@ type ImportRequest struct {
 	OnlyPatient string
 	// SamePatient says that all patients found are the same person.
 	SamePatient bool
-	DryRun      bool
-	ScratchDir  string
+	// LegalBasis stands in the receipt.
+	LegalBasis importer.LegalBasis
+	DryRun     bool
+	ScratchDir string
 }
 
 // Hooks let a person take part and watch. All may be nil.
@@ -109,7 +111,7 @@ func (a *App) deliver(ctx context.Context, req ImportRequest, hooks Hooks, pkg i
 	dest := destination(req)
 	findings := append(append([]importer.Finding{}, in.Findings...), mismatches(in.Patients, req.Decision.Patient)...)
 	rec := &Receipt{Receipt: receipt.New(receipt.Head{Version: a.Version, DryRun: req.DryRun, Started: req.Decision.At,
-		Source: pkg.Origin(), Destination: dest.String(), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
+		Source: pkg.Origin(), Destination: dest.String(), LegalBasis: string(req.LegalBasis), Patient: localPatient(&req.Decision), Findings: findings}, spool), spool: spool}
 	b := &book{rec: rec, pkg: pkg, progress: hooks.Progress, say: hooks.Say, total: exam.declared(), objects: exam.Len()}
 	if err := errors.Join(b.leftOut(in.LeftOut), b.leftOut(others), b.unfit(exam.unfit)); err != nil {
 		return nil, errors.Join(err, spool.Close())

@@ -6,6 +6,7 @@ import (
 	"lotse/internal/importer"
 	"lotse/internal/importer/inspect"
 	"lotse/internal/importer/source"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/store"
 )
@@ -53,7 +54,7 @@ func (s *scope) assemble(ctx context.Context, fence func(*store.Tx) error, im *s
 	if err := s.open(ctx, im.ID, sealedRequest, im.Request, &asked); err != nil {
 		return nil, err
 	}
-	req := source.Request{Password: asked.ArchivePassword, Answers: asked.Archives, Later: true,
+	req := source.Request{Password: asked.ArchivePassword.Reveal(), Answers: personal.RevealMap(asked.Archives), Later: true,
 		Derived: &nested{s: s, fence: fence, id: im.ID, of: of}}
 	return source.Assemble(ctx, parts, req, source.Hooks{})
 }

@@ -13,6 +13,7 @@ import (
 	"lotse/dlx"
 	"lotse/dlx/dlxtest"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/synth"
 	"lotse/test/torture/gateway"
 )
@@ -80,7 +81,7 @@ func scripted(t *testing.T) (*dlxtest.Portal, string) {
 // follow begins an import of a link whose portal asks for the birth date of dlxtest.
 func (w *world) follow(link, birthDate string) (id string) {
 	w.t.Helper()
-	id, err := w.Create(w.t.Context(), w.who, NewImport{Kind: KindLink, Link: link, Priority: PriorityPerson, Known: Answers{BirthDate: birthDate}})
+	id, err := w.Create(w.t.Context(), w.who, NewImport{Kind: KindLink, Link: personal.New(link), Priority: PriorityPerson, Known: Answers{BirthDate: personal.New(birthDate)}})
 	must(w.t, err)
 	return id
 }

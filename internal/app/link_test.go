@@ -8,6 +8,7 @@ import (
 
 	"lotse/internal/demo"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/test/peer"
 )
 
@@ -35,7 +36,7 @@ func TestLinkAsksAndGoesOn(t *testing.T) {
 	pacs := peer.StoreSCP(t)
 	w := newWorld(t, t.TempDir(), nil, nil)
 	ctx := t.Context()
-	id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: p.Link, Priority: PriorityPerson})
+	id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: personal.New(p.Link), Priority: PriorityPerson})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,14 +45,14 @@ func TestLinkAsksAndGoesOn(t *testing.T) {
 		t.Fatalf("the question is %s", show(s))
 	}
 	question := s.Question.Questions[0].ID
-	if err := w.Answer(ctx, w.who, id, s.Version, Answers{ByID: map[string]string{question: "19990101"}}, nil); err != nil {
+	if err := w.Answer(ctx, w.who, id, s.Version, Answers{ByID: personal.NewMap(map[string]string{question: "19990101"})}, nil); err != nil {
 		t.Fatal(err)
 	}
 	s = w.until(id, importer.Waiting)
 	if s.Question.Code != "portal-refused" {
 		t.Fatalf("a wrong answer gives %s", show(s))
 	}
-	if err := w.Answer(ctx, w.who, id, 0, Answers{BirthDate: madeUp(t).BirthDate, ByID: map[string]string{question: madeUp(t).BirthDate}}, nil); err != nil {
+	if err := w.Answer(ctx, w.who, id, 0, Answers{BirthDate: personal.New(madeUp(t).BirthDate), ByID: personal.NewMap(map[string]string{question: madeUp(t).BirthDate})}, nil); err != nil {
 		t.Fatal(err)
 	}
 	s = w.until(id, importer.Review)
@@ -79,7 +80,7 @@ func TestPortalAway(t *testing.T) {
 	gone.Close()
 	w := newWorld(t, t.TempDir(), nil, nil)
 	ctx := t.Context()
-	id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: strings.Replace(gone.URL, "127.0.0.1", "localhost", 1) + "/dlx/v1/token/ABC"})
+	id, err := w.Create(ctx, w.who, NewImport{Kind: KindLink, Link: personal.New(strings.Replace(gone.URL, "127.0.0.1", "localhost", 1) + "/dlx/v1/token/ABC")})
 	if err != nil {
 		t.Fatal(err)
 	}

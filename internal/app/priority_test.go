@@ -13,6 +13,7 @@ import (
 
 	"lotse/dlx/dlxtest"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/queue"
 	"lotse/internal/store"
 )
@@ -53,7 +54,7 @@ func (d *frontDesk) order() []string {
 // queueUp begins an import that waits for a worker.
 func (w *world) queueUp(d *frontDesk, who string, priority int) (id string) {
 	w.t.Helper()
-	id, err := w.Create(w.t.Context(), w.who, NewImport{Kind: KindLink, Link: d.url + "&who=" + who, Priority: priority, Known: Answers{BirthDate: scriptedBirthDate}})
+	id, err := w.Create(w.t.Context(), w.who, NewImport{Kind: KindLink, Link: personal.New(d.url + "&who=" + who), Priority: priority, Known: Answers{BirthDate: personal.New(scriptedBirthDate)}})
 	must(w.t, err)
 	return id
 }

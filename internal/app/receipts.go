@@ -59,13 +59,13 @@ func (s *scope) receiptHead(ctx context.Context, d *store.Delivery) (*receipt.He
 	if err != nil {
 		return nil, err
 	}
-	to, err := destinationOf(d.Config)
+	to, err := s.destinationOf(d.Config)
 	if err != nil {
 		return nil, err
 	}
 	findings := append(append([]importer.Finding{}, found.Inspection.Findings...), dec.Findings...)
 	return &receipt.Head{Version: s.opts.Version, Started: dec.Decision.At, Source: found.Origin, Destination: to.String(),
-		Patient: localPatient(&dec.Decision), Problem: string(d.Problem), Findings: findings}, nil
+		LegalBasis: im.LegalBasis, Patient: localPatient(&dec.Decision), Problem: string(d.Problem), Findings: findings}, nil
 }
 
 // settingSigningKey holds the seed of the key that receipts are signed with, sealed.

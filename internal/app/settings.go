@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"lotse/internal/importer"
 	"lotse/internal/store"
 )
 
@@ -16,7 +18,9 @@ type NewSettings struct {
 	Retention     *int64 `json:"retention_seconds,omitempty" minimum:"3600" maximum:"604800" doc:"How long anything of an import is kept, from its first byte; no longer than configured."`
 	Grace         *int64 `json:"grace_seconds,omitempty" minimum:"0" maximum:"604800" doc:"How long an import is kept that its destinations confirmed; no longer than configured."`
 	GraceRejected *int64 `json:"grace_rejected_seconds,omitempty" minimum:"0" maximum:"604800" doc:"How long an import is kept that was rejected or cancelled; no longer than configured."`
-	Quiet         *int64 `json:"quiet_seconds,omitempty" minimum:"1" maximum:"3600" doc:"How long nothing may come before a received import is closed."`
+	// LegalBasis is that of imports for which nobody says one.
+	LegalBasis importer.LegalBasis `json:"legal_basis,omitempty" enum:"treatment,consent,vital-interests,public-health,legal-claims" doc:"On what ground imports are processed for which nobody says one."`
+	Quiet      *int64              `json:"quiet_seconds,omitempty" minimum:"1" maximum:"3600" doc:"How long nothing may come before a received import is closed."`
 }
 
 // Settings are what is in force.
@@ -32,6 +36,8 @@ type Keeping struct {
 	Grace         int64 `json:"grace_seconds"`
 	GraceRejected int64 `json:"grace_rejected_seconds"`
 	Quiet         int64 `json:"quiet_seconds"`
+	// LegalBasis is that of imports for which nobody says one.
+	LegalBasis importer.LegalBasis `json:"legal_basis"`
 }
 
 // limits are how long things of a tenant are kept.
@@ -74,6 +80,11 @@ func (g *Gateway) limits(n NewSettings) limits {
 	return l
 }
 
+// legalBasis is that of imports for which nobody says one.
+func (g *Gateway) legalBasis(n NewSettings) importer.LegalBasis {
+	return cmp.Or(n.LegalBasis, g.opts.LegalBasis)
+}
+
 // keeping are the limits of the tenant of a transaction.
 func (g *Gateway) keeping(tx *store.Tx) (limits, error) {
 	k, err := readSettings(tx)
@@ -84,7 +95,7 @@ func (g *Gateway) settingsView(k keptSettings) *Settings {
 	l := g.limits(k.Set)
 	seconds := func(d time.Duration) int64 { return int64(d / time.Second) }
 	return &Settings{Version: k.Version, Set: k.Set, InForce: Keeping{Retention: seconds(l.retention), Grace: seconds(l.grace),
-		GraceRejected: seconds(l.graceRejected), Quiet: seconds(l.quiet)}}
+		GraceRejected: seconds(l.graceRejected), Quiet: seconds(l.quiet), LegalBasis: g.legalBasis(k.Set)}}
 }
 
 // Settings returns what is in force.
@@ -147,6 +158,9 @@ func (g *Gateway) checkSettings(n NewSettings) error {
 		case time.Duration(*one.seconds)*time.Second > one.configured:
 			return &InvalidError{one.field, "longer-than-configured"}
 		}
+	}
+	if n.LegalBasis != "" && !n.LegalBasis.Known() {
+		return &InvalidError{"legal_basis", "unknown"}
 	}
 	if n.Quiet != nil && *n.Quiet < 1 {
 		return &InvalidError{"quiet_seconds", "too-short"}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
@@ -20,6 +21,7 @@ type Snapshot struct {
 	State    importer.State `json:"state"`
 	Kind     string         `json:"kind"`
 	Site     string         `json:"site,omitempty"`
+	Basis    string         `json:"legal_basis,omitempty" doc:"On what ground it is processed: treatment, consent, vital-interests, public-health, legal-claims."`
 	Created  time.Time      `json:"created"`
 	Expires  time.Time      `json:"expires" doc:"When everything of it is erased at the latest."`
 	Purge    time.Time      `json:"purge" doc:"When everything of it is erased."`
@@ -58,8 +60,10 @@ type Received struct {
 
 // Question is what only a person can say.
 type Question struct {
-	Code      string              `json:"code" doc:"question-open, bad-answer, portal-refused, token-unknown, choice-open, selection, foreign-host"`
-	Host      string              `json:"host,omitempty"`
+	Code      string              `json:"code" doc:"question-open, bad-answer, portal-refused, token-unknown, choice-open, selection, foreign-host, unknown-host"`
+	Host      string              `json:"host,omitempty" doc:"Whose question it is. With foreign-host and unknown-host: where answers would go, in punycode; allow_hosts of the answer confirms it."`
+	Readable  string              `json:"host_readable,omitempty" doc:"The host as people read it. Letters can imitate others: show host as well."`
+	Warnings  []hostname.Warning  `json:"host_warnings,omitempty" enum:"special-letters,mixed-scripts,imitation,address" doc:"Why the host may not be what it looks like; imitation: it looks like one that is confirmed."`
 	Questions []importer.Question `json:"questions,omitempty"`
 	Choice    []importer.Listed   `json:"choice,omitempty" doc:"What the link gives, to select from by position."`
 }
@@ -165,7 +169,7 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 
 // outline is what can be said of an import without its key.
 func (s *scope) outline(im *store.Import) *Snapshot {
-	v := &Snapshot{ID: im.ID, Version: im.Version, State: im.State, Kind: im.Kind, Site: im.Site, Created: im.Created, Expires: im.Expires,
+	v := &Snapshot{ID: im.ID, Version: im.Version, State: im.State, Kind: im.Kind, Site: im.Site, Basis: im.LegalBasis, Created: im.Created, Expires: im.Expires,
 		Purge: im.Purge, Ended: optional(im.Ended), Purged: optional(im.Purged), RetryAt: optional(im.RetryAt),
 		Received: Received{Parts: im.Parts, Bytes: im.Bytes, Files: im.Files, Instances: im.Instances}, Next: next(im)}
 	if im.Problem != "" {

@@ -90,7 +90,7 @@ func openWorld(t *testing.T, dir string, config store.Config, blobs blob.Store, 
 		must(t, vault.CreateTenant(ctx, "main"))
 		must(t, db.System().CreateTenant(ctx, "main", "main"))
 	}
-	o := GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true}
+	o := GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true, FolderRoots: []string{dir}, Portals: []string{"127.0.0.1", "localhost"}}
 	if vary != nil {
 		vary(&o)
 	}

@@ -4,12 +4,15 @@ import (
 	"fmt"
 	"net"
 	"net/mail"
-	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"lotse/internal/hostname"
+	"lotse/internal/plaintext"
 )
 
 // checker collects what is wrong.
@@ -38,10 +41,12 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	}
 	c.checkHTTP(k)
 	c.checkStorage(k)
+	c.checkFolders(k)
 	c.checkRetention(k)
 	c.checkDICOM(k)
 	c.checkOutbound(k)
 	c.checkMail(k)
+	c.checkPlaintext(k)
 	for key, n := range map[string]int{"workers.fetch": c.Workers.Fetch, "workers.inspect": c.Workers.Inspect, "workers.deliver": c.Workers.Deliver, "workers.other": c.Workers.Other} {
 		if n < 1 || n > 256 {
 			k.fault(key, "is %d; 1 to 256 jobs can run at once", n)
@@ -50,6 +55,8 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	k.within("workers.stop", c.Workers.Stop, time.Second, 10*time.Minute)
 	k.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	k.oneOf("log.format", c.Log.Format, "text", "json")
+	k.within("log.keep", c.Log.Keep, 24*time.Hour, MaxLogs)
+	k.oneOf("legal_basis", c.LegalBasis, "treatment", "consent", "vital-interests", "public-health", "legal-claims")
 	k.text("institution", c.Institution, 64) // LO
 	k.text("station", c.Station, 16)         // SH
 	k.text("issuer", c.Issuer, 64)           // LO
@@ -100,6 +107,14 @@ func (c *Config) checkStorage(k *checker) {
 	}
 }
 
+func (c *Config) checkFolders(k *checker) {
+	for _, root := range c.Folders.Roots {
+		if !filepath.IsAbs(root) || filepath.Dir(filepath.Clean(root)) == filepath.Clean(root) {
+			k.fault("folders.roots", "%q is no folder that can bound others; write a whole path, as in /srv/lotse", root)
+		}
+	}
+}
+
 func (c *Config) checkRetention(k *checker) {
 	r := c.Retention
 	k.within("retention.images", r.Images, time.Hour, MaxImages)
@@ -143,6 +158,11 @@ func (c *Config) checkOutbound(k *checker) {
 			if u, err := url.Parse("//" + h); err != nil || u.Host != h || u.Hostname() == "" || strings.Contains(h, "*") {
 				k.fault(key, "%q is no host; write host or host:port, one entry for each", h)
 			}
+		}
+	}
+	for _, h := range o.Portals {
+		if _, err := hostname.Canonical(h); err != nil {
+			k.fault("outbound.portals", "%q is no host; write host or host:port, one entry for each", h)
 		}
 	}
 	if o.Proxy.IsSet() {
@@ -249,33 +269,22 @@ func (k *checker) oneOf(key, v string, choices ...string) {
 // Warnings says what is allowed and yet worth a second look, one sentence each.
 func (c *Config) Warnings() []string {
 	var w []string
-	if !loopback(c.Listen) && c.TLS.CertFile == "" && len(c.TrustedProxies) == 0 {
-		w = append(w, "listen: others reach this address without TLS; set tls.cert_file and tls.key_file, or name the proxy in trusted_proxies")
+	for _, e := range c.Exposures() {
+		if e.Reason != "" { // else it is a fault
+			w = append(w, fmt.Sprintf("%s: %s is without TLS: %s", e.Key, e.Peer, e.Reason))
+		}
+	}
+	if u, err := url.Parse(c.Database.URL.Reveal()); err == nil && u.Query().Get("sslmode") == "require" {
+		w = append(w, "database.url: sslmode=require takes any certificate; use verify-full")
 	}
 	if u, err := url.Parse(c.PublicURL); err == nil && u.Scheme == "http" && u.Hostname() != "localhost" {
 		w = append(w, "public_url: passkeys need https, or the name localhost")
 	}
-	if c.Metrics.Listen != Off && !loopback(c.Metrics.Listen) {
+	if c.Metrics.Listen != Off && !plaintext.Local(c.Metrics.Listen) {
 		w = append(w, "metrics.listen: anybody who reaches this address reads the metrics")
 	}
-	if c.DICOM.Listen != Off && !loopback(c.DICOM.Listen) && c.DICOM.TLS.CertFile == "" {
-		w = append(w, "dicom.listen: objects cross the network unencrypted; set dicom.tls where the senders can do it")
-	}
-	if c.DICOM.Listen != Off && !loopback(c.DICOM.Listen) && len(c.DICOM.Callers) == 0 {
+	if c.DICOM.Listen != Off && !plaintext.Local(c.DICOM.Listen) && len(c.DICOM.Callers) == 0 {
 		w = append(w, "dicom.callers: is empty, so only those may send objects who are set through the API")
 	}
-	if c.Blobs.S3.Insecure || c.Keyring.S3.Insecure {
-		w = append(w, "blobs, keyring: insecure buckets are asked without TLS")
-	}
 	return w
-}
-
-// loopback tells whether only this machine reaches an address.
-func loopback(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }

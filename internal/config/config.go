@@ -9,6 +9,9 @@ import (
 // byte (import of outside exams, retention of at most seven days).
 const MaxImages = 168 * time.Hour
 
+// MaxLogs is how long lines of logs stay at most.
+const MaxLogs = 14 * 24 * time.Hour
+
 // Off as an address turns a listener off.
 const Off = "off"
 
@@ -20,11 +23,13 @@ type Config struct {
 	PublicURL      string         `koanf:"public_url"` // scheme://host[:port], without a path; follows Listen unless set
 	TLS            TLS            `koanf:"tls"`
 	TrustedProxies []netip.Prefix `koanf:"trusted_proxies"` // whose X-Forwarded-For, X-Forwarded-Proto and X-Request-Id count
+	Plaintext      []Plaintext    `koanf:"plaintext"`       // who may be without TLS, and why; this machine always may
 	Metrics        Metrics        `koanf:"metrics"`
 	Database       Database       `koanf:"database"`
 	Blobs          Blobs          `koanf:"blobs"`
 	Keyring        Keyring        `koanf:"keyring"`
 	MasterKey      MasterKey      `koanf:"master_key"`
+	Folders        Folders        `koanf:"folders"`
 	Retention      Retention      `koanf:"retention"`
 	DICOM          DICOM          `koanf:"dicom"`
 	Outbound       Outbound       `koanf:"outbound"`
@@ -34,6 +39,7 @@ type Config struct {
 	Institution    string         `koanf:"institution"` // Institution Name (0008,0080) of what is made here
 	Station        string         `koanf:"station"`     // Station Name (0008,1010) of what is made here
 	Issuer         string         `koanf:"issuer"`      // issuer of the local patient ids (0010,0021)
+	LegalBasis     string         `koanf:"legal_basis"` // of imports for which nobody says one
 }
 
 // TLS names the certificate chain and its key, PEM files. Both or none.
@@ -81,6 +87,11 @@ type MasterKey struct {
 	File string `koanf:"file"` // empty: master.key in DataDir, made when absent
 }
 
+// Folders bound what the gateway writes for people.
+type Folders struct {
+	Roots []string `koanf:"roots"` // that destinations dir:/path may be below; none: there are no such destinations
+}
+
 // Retention says how long things stay.
 type Retention struct {
 	Images         time.Duration `koanf:"images"`          // from the first durable byte; at most MaxImages
@@ -94,6 +105,7 @@ type DICOM struct {
 	Listen  string        `koanf:"listen"`   // host:port, or Off
 	AETitle string        `koanf:"ae_title"` // at most 16 characters (PS3.5 §6.2, AE)
 	TLS     DICOMTLS      `koanf:"tls"`
+	CAFile  string        `koanf:"ca_file"` // authorities, besides the system's, of destinations' certificates
 	Callers []Caller      `koanf:"callers"` // who may send; nobody else
 	Quiet   time.Duration `koanf:"quiet"`   // an import of received objects closes when nothing came for so long
 }
@@ -120,6 +132,7 @@ type Caller struct {
 type Outbound struct {
 	AllowHosts   []string      `koanf:"allow_hosts"` // host[:port] that may have private addresses
 	AllowHTTP    []string      `koanf:"allow_http"`  // host[:port] that may be asked without TLS
+	Portals      []string      `koanf:"portals"`     // host[:port] that answers may be sent to without anybody's confirming it
 	Proxy        Secret        `koanf:"proxy" secret:"url"`
 	MaxSize      Size          `koanf:"max_size"` // of one download
 	MaxTime      time.Duration `koanf:"max_time"` // of one download
@@ -149,19 +162,23 @@ type Workers struct {
 type Log struct {
 	Level  string `koanf:"level"`  // debug, info, warn or error
 	Format string `koanf:"format"` // text or json
+	// Dir is where files of them are kept; empty: they go to standard error.
+	Dir  string        `koanf:"dir"`
+	Keep time.Duration `koanf:"keep"` // how long a line in Dir is kept; at most MaxLogs
 }
 
 // Default is what is in force when nothing is set.
 func Default() Config {
 	return Config{
-		DataDir:   "./lotse-data",
-		Listen:    "localhost:8080",
-		Metrics:   Metrics{Listen: "localhost:9464"},
-		Retention: Retention{Images: MaxImages, AfterDelivery: 24 * time.Hour, AfterRejection: 24 * time.Hour, Receipts: 10 * 365 * 24 * time.Hour},
-		DICOM:     DICOM{Listen: "127.0.0.1:11112", AETitle: "LOTSE", Quiet: time.Minute},
-		Outbound:  Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
-		Mail:      Mail{Security: "starttls"},
-		Workers:   Workers{Fetch: 8, Inspect: 2, Deliver: 4, Other: 2, Stop: 20 * time.Second},
-		Log:       Log{Level: "info", Format: "text"},
+		DataDir:    "./lotse-data",
+		Listen:     "localhost:8080",
+		Metrics:    Metrics{Listen: "localhost:9464"},
+		Retention:  Retention{Images: MaxImages, AfterDelivery: 24 * time.Hour, AfterRejection: 24 * time.Hour, Receipts: 10 * 365 * 24 * time.Hour},
+		DICOM:      DICOM{Listen: "127.0.0.1:11112", AETitle: "LOTSE", Quiet: time.Minute},
+		Outbound:   Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
+		Mail:       Mail{Security: "starttls"},
+		Workers:    Workers{Fetch: 8, Inspect: 2, Deliver: 4, Other: 2, Stop: 20 * time.Second},
+		Log:        Log{Level: "info", Format: "text", Keep: MaxLogs},
+		LegalBasis: "treatment",
 	}
 }

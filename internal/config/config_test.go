@@ -164,11 +164,11 @@ func TestWhichFile(t *testing.T) {
 // TestSecretFile reads a secret as container platforms hand them out.
 func TestSecretFile(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if err := os.WriteFile("dsn", []byte("postgres://lotse:hush@db/lotse\n"), 0o600); err != nil {
+	if err := os.WriteFile("dsn", []byte("postgres://lotse:hush@localhost/lotse\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, _, err := Load(Sources{Environ: []string{"LOTSE_DATABASE_URL_FILE=dsn"}})
-	if err != nil || c.Database.URL.Reveal() != "postgres://lotse:hush@db/lotse" {
+	if err != nil || c.Database.URL.Reveal() != "postgres://lotse:hush@localhost/lotse" {
 		t.Errorf("%v", err)
 	}
 	_, _, err = Load(Sources{Environ: []string{"LOTSE_DATABASE_URL_FILE=dsn", "LOTSE_DATABASE_URL=postgres://x/y"}})
@@ -224,13 +224,15 @@ func TestExample(t *testing.T) {
 			t.Errorf("%s is not in the example", s.key)
 		}
 	}
-	for _, m := range settingsOf(settings()[slices.IndexFunc(settings(), func(s setting) bool { return s.members != nil })].typ.Elem(), "", nil) {
-		if origins["dicom.callers[0]."+m.key].Line == 0 {
-			t.Errorf("dicom.callers: %s is not in the example", m.key)
+	for _, list := range settings() {
+		for _, m := range list.members {
+			if origins[list.key+"[0]."+m.key].Line == 0 {
+				t.Errorf("%s: %s is not in the example", list.key, m.key)
+			}
 		}
 	}
 	d := Default()
-	if c.Listen != d.Listen || c.Retention != d.Retention || c.Workers != d.Workers || c.Log != d.Log ||
+	if c.Listen != d.Listen || c.Retention != d.Retention || c.Workers != d.Workers || c.Log.Level != d.Log.Level || c.Log.Format != d.Log.Format || c.Log.Keep != d.Log.Keep || c.LegalBasis != d.LegalBasis ||
 		c.DICOM.Quiet != d.DICOM.Quiet || c.Outbound.MaxSize != d.Outbound.MaxSize || c.Metrics != d.Metrics || c.DataDir != d.DataDir {
 		t.Error("the example's values are not the defaults")
 	}

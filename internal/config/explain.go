@@ -82,14 +82,15 @@ func (s setting) show(v reflect.Value) string {
 		text = strings.Join(all, ", ")
 	case []string:
 		text = strings.Join(value, ", ")
-	case []Caller: // an empty one
 	case string:
 		text = value
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			text = fmt.Sprintf("%q", value)
 		}
 	default:
-		text = fmt.Sprint(value)
+		if s.members == nil { // else it is an empty list
+			text = fmt.Sprint(value)
+		}
 	}
 	if text == "" {
 		return "-"

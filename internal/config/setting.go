@@ -40,7 +40,7 @@ func settingsOf(t reflect.Type, prefix string, index []int) []setting {
 		case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[Secret]():
 			all = append(all, settingsOf(f.Type, s.key+".", s.index)...)
 			continue
-		case f.Type == reflect.TypeFor[[]Caller]():
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct && f.Type.Elem() != reflect.TypeFor[netip.Prefix]():
 			s.members = settingsOf(f.Type.Elem(), "", nil)
 		}
 		all = append(all, s)

@@ -39,6 +39,7 @@ const (
 	ProblemCertificate  ProblemCode = "certificate"      // https with a certificate nobody vouches for
 	ProblemBadLink      ProblemCode = "bad-link"         // no link that can be followed
 	ProblemForeignHost  ProblemCode = "foreign-host"     // answers would leave the link's site
+	ProblemUnknownHost  ProblemCode = "unknown-host"     // answers would go to a site that nobody confirmed
 	ProblemPatience     ProblemCode = "not-ready"        // the portal kept us waiting too long
 	ProblemPortal       ProblemCode = "portal-protocol"  // answers we cannot understand
 	ProblemAnswer       ProblemCode = "bad-answer"       // a date that is none …
@@ -60,10 +61,12 @@ const (
 	ProblemScratch      ProblemCode = "no-temporary-file" // the folder for them cannot be written
 	ProblemTokenUnknown ProblemCode = "token-unknown"     // no token recognisable in the link
 	ProblemSeveral      ProblemCode = "several-patients"
-	ProblemPatient      ProblemCode = "no-such-patient" // --only-patient names nobody
-	ProblemNoCommitment ProblemCode = "no-commitment"   // the destination does not offer storage commitment
-	ProblemUnconfirmed  ProblemCode = "not-confirmed"   // the destination does not confirm all it took
-	ProblemIdle         ProblemCode = "upload-idle"     // no byte came for a day, and the upload was not complete
+	ProblemPatient      ProblemCode = "no-such-patient"      // --only-patient names nobody
+	ProblemNoCommitment ProblemCode = "no-commitment"        // the destination does not offer storage commitment
+	ProblemUnconfirmed  ProblemCode = "not-confirmed"        // the destination does not confirm all it took
+	ProblemIdle         ProblemCode = "upload-idle"          // no byte came for a day, and the upload was not complete
+	ProblemFolder       ProblemCode = "folder-not-permitted" // the destination is a folder outside of those that may be
+	ProblemPlaintext    ProblemCode = "plaintext"            // the destination has no TLS, and nobody gave a reason
 )
 
 // Problem ends or pauses an import. It is an error whose text is for logs: it
@@ -90,7 +93,7 @@ func (p *Problem) Unwrap() error { return p.Err }
 // Asks reports whether a person's answer is what lets the import go on: an answer to
 // Questions, a choice from Listed, or the consent to Host.
 func (p *Problem) Asks() bool {
-	return len(p.Questions) > 0 || len(p.Listed) > 0 || p.Code == ProblemForeignHost
+	return len(p.Questions) > 0 || len(p.Listed) > 0 || p.Code == ProblemForeignHost || p.Code == ProblemUnknownHost
 }
 
 // Temporary reports whether trying again later may help.

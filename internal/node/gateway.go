@@ -11,6 +11,8 @@ import (
 
 	"lotse/internal/app"
 	"lotse/internal/config"
+	"lotse/internal/hostname"
+	"lotse/internal/importer"
 	"lotse/internal/outbound"
 	"lotse/internal/receive"
 )
@@ -22,11 +24,16 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 	if err != nil {
 		return app.GatewayOptions{}, fmt.Errorf("outbound: %w", err)
 	}
+	authorities, err := destinationCAs(c.DICOM.CAFile)
+	if err != nil {
+		return app.GatewayOptions{}, err
+	}
 	options := app.GatewayOptions{
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Receipts: c.Retention.Receipts, Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, ReceiveAE: c.DICOM.AETitle,
-		Languages:    []string{"de", "en"},
-		Transport:    guard.Session,
+		Languages: []string{"de", "en"},
+		Transport: guard.Session,
+		Plaintext: c.Exceptions(), Exposures: exposures(c), Certificates: certificates(c), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), LegalBasis: importer.LegalBasis(c.LegalBasis), DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
 		PublicURL:    c.PublicURL, Warn: n.warner(),
 	}
@@ -34,6 +41,17 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		o.Vary(&options)
 	}
 	return options, nil
+}
+
+// portals writes the hosts of the configuration in the one spelling.
+func portals(hosts []string) []string {
+	var all []string
+	for _, h := range hosts {
+		if host, err := hostname.Canonical(h); err == nil { // checked with the configuration
+			all = append(all, host)
+		}
+	}
+	return all
 }
 
 func outboundConfig(c config.Outbound) outbound.Config {
@@ -91,6 +109,25 @@ func dicomTLS(c config.DICOMTLS) (*tls.Config, error) {
 	}
 	secure.ClientAuth = tls.RequireAndVerifyClientCert
 	return secure, nil
+}
+
+// destinationCAs are the system's authorities and those of a file.
+func destinationCAs(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("dicom.ca_file: the system's authorities: %w", err)
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("dicom.ca_file: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, errors.New("dicom.ca_file: there is no certificate in it")
+	}
+	return pool, nil
 }
 
 // keyringCheck tries the keyring for /readyz.

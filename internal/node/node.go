@@ -42,6 +42,7 @@ type Node struct {
 	Server  *api.Server
 
 	name    string // of this process among all
+	version string // of Lotse
 	workers *queue.Workers
 	intake  *receive.Server // nil when it is off
 	ready   func()          // called once the node listens
@@ -85,7 +86,7 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	}
 	n.Gateway = app.NewGateway(n.DB, n.Vault, n.Blobs, n.Log, options)
 	n.Tokens = auth.NewTokens(n.DB)
-	n.name = nodeName()
+	n.name, n.version = nodeName(), o.Version
 	n.workers = queue.New(n.DB.System(), queue.Options{Node: n.name, Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})
 	n.Gateway.Register(n.workers)

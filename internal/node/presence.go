@@ -11,7 +11,7 @@ const presenceLease = 15 * time.Second
 // present says in the database that this node runs, until what it returns is called:
 // some things must not be done while one does.
 func (n *Node) present(ctx context.Context) (leave func(), err error) {
-	if err := n.DB.System().Present(ctx, n.name, presenceLease); err != nil {
+	if err := n.DB.System().Present(ctx, n.name, n.version, presenceLease); err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -26,7 +26,7 @@ func (n *Node) present(ctx context.Context) (leave func(), err error) {
 				return
 			case <-tick.C:
 			}
-			if err := n.DB.System().Present(ctx, n.name, presenceLease); err != nil && ctx.Err() == nil {
+			if err := n.DB.System().Present(ctx, n.name, n.version, presenceLease); err != nil && ctx.Err() == nil {
 				n.Log.Warn("the node cannot say that it is alive", "error", err)
 			}
 		}

@@ -99,6 +99,7 @@ func TestEveryCodeHasItsPhrases(t *testing.T) {
 		{importer, "FindingCode", "finding.", []string{""}},
 		{importer, "ProblemCode", "problem.", []string{"", ".do"}},
 		{importer, "Fate", "fate.", []string{""}},
+		{importer, "LegalBasis", "legal-basis.", []string{""}},
 		{importer, "Severity", "severity.", []string{""}},
 		{importer, "ItemKind", "kind.", []string{""}},
 		{importer, "OriginKind", "origin.", []string{""}},

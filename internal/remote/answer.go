@@ -28,6 +28,8 @@ func (w *way) answer(ctx context.Context, s *app.Snapshot) error {
 		a.Select, err = w.chooseAgain(ctx, q)
 	case importer.ProblemForeignHost:
 		a.AllowHosts, err = w.allow(ctx, q.Host)
+	case importer.ProblemUnknownHost:
+		a.AllowHosts, err = w.meet(ctx, q)
 	default:
 		a.Answers, err = w.ask(ctx, &importer.Problem{Code: code, Host: q.Host, Questions: q.Questions})
 	}
@@ -71,6 +73,20 @@ func (w *way) allow(ctx context.Context, host string) ([]string, error) {
 		}
 	}
 	return nil, &importer.Problem{Code: importer.ProblemForeignHost, Host: host}
+}
+
+// meet has a person confirm that answers go to a portal that is new to the server.
+func (w *way) meet(ctx context.Context, q *app.Question) ([]string, error) {
+	if w.h.NewPortal != nil {
+		yes, err := w.h.NewPortal(ctx, q.Host, q.Readable, q.Warnings)
+		if err != nil {
+			return nil, err
+		}
+		if yes {
+			return []string{q.Host}, nil
+		}
+	}
+	return nil, &importer.Problem{Code: importer.ProblemUnknownHost, Host: q.Host}
 }
 
 // ask asks the questions of a portal, and for the passwords of archives. Where nobody

@@ -10,6 +10,7 @@ import (
 
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/importer/source"
 )
@@ -23,6 +24,8 @@ type Request struct {
 	// Site is the id or the name of the site that the import belongs to; empty: the whole
 	// organisation, or the only site that the server knows its user by.
 	Site string
+	// LegalBasis is on what ground it is processed; empty: the server's usual one.
+	LegalBasis importer.LegalBasis
 	// Destination is where the exam goes: the id or the name of one that the server has.
 	Destination string
 	Decision    Decision // but the destinations
@@ -39,6 +42,9 @@ type Hooks struct {
 	// Reason asks why contradictions between the exam and the local patient are accepted.
 	// nil: they are a *ReasonError.
 	Reason func(context.Context, []importer.FindingCode) (string, error)
+	// NewPortal confirms that answers may go to a host that is new to the server; readable
+	// is how people read it. nil: it is a problem of code ProblemUnknownHost.
+	NewPortal func(ctx context.Context, host, readable string, warnings []hostname.Warning) (bool, error)
 	// Delayed is told why an import waits, and until when.
 	Delayed func(p *importer.Problem, until time.Time)
 }
@@ -147,7 +153,7 @@ func elsewhere(err error) bool {
 func (w *way) follow(ctx context.Context, link string) error {
 	known := w.req.Known
 	known.ArchivePassword = known.Password
-	if err := w.begin(ctx, newImport{Kind: app.KindLink, Link: link, Known: &known, Select: w.req.Select}); err != nil || w.req.Leave {
+	if err := w.begin(ctx, newImport{Kind: app.KindLink, Basis: string(w.req.LegalBasis), Link: link, Known: &known, Select: w.req.Select}); err != nil || w.req.Leave {
 		return err
 	}
 	return w.watch(ctx)
@@ -163,7 +169,7 @@ func (w *way) upload(ctx context.Context, found []source.Found) error {
 		return err
 	}
 	defer g.close()
-	if err := w.begin(ctx, newImport{Kind: app.KindUpload, Known: &Known{ArchivePassword: w.req.Known.Password}}); err != nil {
+	if err := w.begin(ctx, newImport{Kind: app.KindUpload, Basis: string(w.req.LegalBasis), Known: &Known{ArchivePassword: w.req.Known.Password}}); err != nil {
 		return err
 	}
 	w.out.Uploading = true

@@ -38,6 +38,7 @@ type newImport struct {
 	Select   []string `json:"select,omitempty"`
 	Priority string   `json:"priority,omitempty"`
 	Site     string   `json:"site,omitempty"` // an id
+	Basis    string   `json:"legal_basis,omitempty"`
 }
 
 // answers are the body of an answer to an import's question.

@@ -9,8 +9,7 @@ import (
 // ErrMismatch: the key came before with another request.
 var ErrMismatch = errors.New("the idempotency key belongs to another request")
 
-// Stored is the answer that a request with an idempotency key got. It is not
-// sealed: nothing personal may be in it.
+// Stored is the answer that a request with an idempotency key got. Who keeps it seals it.
 type Stored struct {
 	Status        int // of HTTP
 	Headers, Body []byte

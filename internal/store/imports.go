@@ -19,6 +19,7 @@ type Import struct {
 	Version        int64 // from 1, grows with every SaveImport
 	Priority       int
 	CreatedBy      string // an id, never a name
+	LegalBasis     string // set once, by InsertImport
 
 	Created   time.Time // the transaction's time when zero
 	FirstByte time.Time // of the first durable byte; once set it stays
@@ -40,13 +41,13 @@ type Import struct {
 	Request, Secrets, Question, Fetched, Decision []byte
 }
 
-const importColumns = "id, site_id, kind, state, version, priority, created_by, created_at, first_byte_at, expires_at, " +
+const importColumns = "id, site_id, kind, state, version, priority, created_by, legal_basis, created_at, first_byte_at, expires_at, " +
 	"purge_at, ended_at, purged_at, retry_at, quiet_at, warned, problem, problem_host, COALESCE(intake_key, ''), " +
 	"parts, bytes, files, instances, request, secrets, question, fetched, decision"
 
 func scanImport(scan scanner) (*Import, error) {
 	im := new(Import)
-	err := scan(&im.ID, &im.Site, &im.Kind, &im.State, &im.Version, &im.Priority, &im.CreatedBy,
+	err := scan(&im.ID, &im.Site, &im.Kind, &im.State, &im.Version, &im.Priority, &im.CreatedBy, &im.LegalBasis,
 		stamp{&im.Created}, stamp{&im.FirstByte}, stamp{&im.Expires}, stamp{&im.Purge}, stamp{&im.Ended}, stamp{&im.Purged},
 		stamp{&im.RetryAt}, stamp{&im.Quiet}, &im.Warned, &im.Problem, &im.ProblemHost, &im.IntakeKey,
 		&im.Parts, &im.Bytes, &im.Files, &im.Instances, &im.Request, &im.Secrets, &im.Question, &im.Fetched, &im.Decision)
@@ -63,9 +64,9 @@ func (tx *Tx) InsertImport(im *Import) error {
 		im.Created = tx.now
 	}
 	im.bound()
-	return insertedOne(tx.exec("INSERT INTO imports (tenant_id, id, created_by, created_at, version, "+importSaved+
-		") VALUES "+tuples(1, 4+importSavedCount, 1)+" ON CONFLICT DO NOTHING",
-		append([]any{im.ID, im.CreatedBy, micros(im.Created), im.Version}, im.saved()...)...))
+	return insertedOne(tx.exec("INSERT INTO imports (tenant_id, id, created_by, legal_basis, created_at, version, "+importSaved+
+		") VALUES "+tuples(1, 5+importSavedCount, 1)+" ON CONFLICT DO NOTHING",
+		append([]any{im.ID, im.CreatedBy, im.LegalBasis, micros(im.Created), im.Version}, im.saved()...)...))
 }
 
 // importSaved are the columns that SaveImport writes.
@@ -136,7 +137,7 @@ func (tx *Tx) OpenIntake(key string) (*Import, error) {
 	return tx.findImport(lockImport+"intake_key = $2 AND quiet_at IS NOT NULL RETURNING "+importColumns, key)
 }
 
-// SaveImport writes an import back, but for ID, CreatedBy, Created, Parts and
+// SaveImport writes an import back, but for ID, CreatedBy, LegalBasis, Created, Parts and
 // Bytes; Parts, Bytes and FirstByte of im are brought up to date. The row must have
 // the version im has, which grows by one then: [ErrStale] otherwise, and
 // [ErrNotFound] when there is no row. Read im in the same run of the transaction's

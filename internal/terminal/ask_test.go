@@ -14,6 +14,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/term"
 
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/phrase"
 )
@@ -238,6 +239,38 @@ func TestPassword(t *testing.T) {
 	}
 	if strings.Contains(p.screen(), "with spaces") {
 		t.Error("the password is on the screen")
+	}
+}
+
+// TestConfirmPortal shows a new portal in punycode, as people read it, and why it may not
+// be what it looks like; only a clear yes is one.
+func TestConfirmPortal(t *testing.T) {
+	p := sitDown(t)
+	tm := p.terminal("en")
+	confirmed := during(t, func() (bool, error) {
+		return tm.ConfirmPortal(t.Context(), "xn--bcher-kva.example", "bücher.example", []hostname.Warning{hostname.Special, hostname.Imitation})
+	})
+	p.sees("Nobody has confirmed this portal")
+	p.sees("xn--bcher-kva.example")
+	p.sees("bücher.example")
+	p.sees("special letters")
+	p.sees("easily mistaken")
+	p.types("\n")
+	if yes, err := confirmed(); yes || err != nil {
+		t.Errorf("Enter is %v (%v)", yes, err)
+	}
+	confirmed = during(t, func() (bool, error) { return tm.ConfirmPortal(t.Context(), "portal.example", "portal.example", nil) })
+	p.sees("portal.example")
+	p.types("y\n")
+	if yes, err := confirmed(); !yes || err != nil {
+		t.Errorf("yes is %v (%v)", yes, err)
+	}
+	for _, w := range []hostname.Warning{hostname.Special, hostname.Mixed, hostname.Imitation, hostname.Address} {
+		for _, lang := range []string{"de", "en"} {
+			if !phrase.For(lang).Has("terminal.portal." + string(w)) {
+				t.Errorf("%s: no sentence for %s", lang, w)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 )
 
@@ -21,6 +22,26 @@ func (t *Terminal) ConfirmHost(ctx context.Context, host string) (bool, error) {
 	t.print(t.say("terminal.host", nil) + "\n  " + asciiOnly(host) + "\n")
 	if strings.Contains(host, "xn--") || asciiOnly(host) != host {
 		t.print(t.say("terminal.host-lookalike", nil) + "\n")
+	}
+	return t.confirm(ctx, "terminal.host-question", false)
+}
+
+// ConfirmPortal asks whether answers may be sent to a host that nobody confirmed so
+// far. It shows the host in punycode, as people read it where that differs, and why it
+// may not be what it looks like.
+func (t *Terminal) ConfirmPortal(ctx context.Context, host, readable string, warnings []hostname.Warning) (bool, error) {
+	if !t.interactive {
+		return false, nil
+	}
+	defer t.prompt()()
+	t.print(t.say("terminal.portal", nil) + "\n  " + asciiOnly(host) + "\n")
+	if readable != "" && readable != host {
+		t.print("  " + t.say("terminal.portal-readable", map[string]any{"Host": Clean(readable)}) + "\n")
+	}
+	for _, w := range warnings {
+		if key := "terminal.portal." + string(w); t.phrases.Has(key) {
+			t.print("  " + t.say(key, nil) + "\n")
+		}
 	}
 	return t.confirm(ctx, "terminal.host-question", false)
 }

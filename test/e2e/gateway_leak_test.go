@@ -17,6 +17,8 @@ import (
 	"testing"
 	"unicode/utf16"
 
+	"github.com/minio/minio-go/v7"
+
 	"lotse/dicom"
 	"lotse/internal/demo"
 	"lotse/internal/synth"
@@ -201,11 +203,61 @@ func patientSlice(t *testing.T, seed uint64, name, id string) ([]byte, []needle)
 // TestNothingLeaks takes imports by link, upload and C-STORE through a server that logs
 // all it can, and looks for what is personal or secret in everything that it writes.
 func TestNothingLeaks(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { nothingLeaks(t, peer.Database{}) })
-	t.Run("PostgreSQL", func(t *testing.T) { nothingLeaks(t, peer.Postgres(t)) })
+	t.Run("SQLite", func(t *testing.T) { nothingLeaks(t, peer.Database{}, nil) })
+	t.Run("PostgreSQL", func(t *testing.T) { nothingLeaks(t, peer.Postgres(t), nil) })
+	t.Run("S3", func(t *testing.T) {
+		server := peer.VersityGW(t)
+		nothingLeaks(t, peer.Database{}, &buckets{server, server.Bucket(t), server.Bucket(t)})
+	})
 }
 
-func nothingLeaks(t *testing.T, database peer.Database) {
+// buckets are where a server keeps segments and keys.
+type buckets struct {
+	*peer.S3Peer
+	blobs, keys string
+}
+
+// environ lets a server use them.
+func (b *buckets) environ() []string {
+	var env []string
+	for key, name := range map[string]string{"BLOBS": b.blobs, "KEYRING": b.keys} {
+		at := "LOTSE_" + key + "_S3_"
+		env = append(env, at+"ENDPOINT="+strings.TrimPrefix(b.Endpoint(), "http://"), at+"INSECURE=true", at+"BUCKET="+name, at+"REGION="+b.Region,
+			at+"ACCESS_KEY="+b.AccessKey, at+"SECRET_KEY="+b.SecretKey)
+	}
+	return env
+}
+
+// objects adds all objects of a bucket with what is said of them, and their names.
+func (h haystack) objects(t *testing.T, b *buckets, bucket string) int {
+	t.Helper()
+	var names strings.Builder
+	n := 0
+	for o := range b.Client().ListObjectsIter(t.Context(), bucket, minio.ListObjectsOptions{Recursive: true, WithMetadata: true}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		fmt.Fprintln(&names, o.Key, o.UserMetadata, o.UserTags)
+		object, err := b.Client().GetObject(t.Context(), bucket, o.Key, minio.GetObjectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(object)
+		_ = object.Close()
+		if minio.ToErrorResponse(err).Code == minio.NoSuchKey { // purged meanwhile
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		h[bucket+"/"+o.Key] = raw
+		n++
+	}
+	h["names in "+bucket] = []byte(names.String())
+	return n
+}
+
+func nothingLeaks(t *testing.T, database peer.Database, s3 *buckets) {
 	exam, err := synth.DemoExam(3)
 	if err != nil {
 		t.Fatal(err)
@@ -225,11 +277,14 @@ func nothingLeaks(t *testing.T, database peer.Database) {
 	dicomPort, metrics := peer.FreePort(t), peer.FreePort(t)
 	write(t, s.dir, "lotse.yaml", []byte("dicom:\n  callers:\n    - ae_title: CT1\n      addresses: [127.0.0.1]\n"))
 	s.env = []string{"LOTSE_DATA_DIR=" + filepath.Join(s.dir, "data"), "LOTSE_LISTEN=127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_LOG_LEVEL=debug",
-		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=127.0.0.1:" + strconv.Itoa(dicomPort), "LOTSE_DICOM_QUIET=1s",
+		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=127.0.0.1:" + strconv.Itoa(dicomPort), "LOTSE_DICOM_QUIET=1s", "LOTSE_FOLDERS_ROOTS=" + s.dir,
 		"LOTSE_METRICS_LISTEN=127.0.0.1:" + strconv.Itoa(metrics), "LANG=en_GB.UTF-8", "LC_ALL=",
-		"LOTSE_OUTBOUND_ALLOW_HOSTS=" + host + ",localhost:1", "LOTSE_OUTBOUND_ALLOW_HTTP=" + host + ",localhost:1"}
+		"LOTSE_OUTBOUND_ALLOW_HOSTS=" + host + ",localhost:1", "LOTSE_OUTBOUND_ALLOW_HTTP=" + host + ",localhost:1", "LOTSE_OUTBOUND_PORTALS=" + host}
 	if database.DSN != "" {
 		s.env = append(s.env, "LOTSE_DATABASE_URL="+database.DSN)
+	}
+	if s3 != nil {
+		s.env = append(s.env, s3.environ()...)
 	}
 	s.startAndSetUp()
 	needles = append(needles, needle{"the token of the API", s.token})
@@ -247,6 +302,11 @@ func nothingLeaks(t *testing.T, database peer.Database) {
 		}
 		if database.DSN != "" {
 			h["the database"] = []byte(peer.Run(t, "/usr/lib/postgresql/15/bin/pg_dump", "--inserts", database.AdminDSN))
+		}
+		if s3 != nil {
+			if n := h.objects(t, s3, s3.blobs) + h.objects(t, s3, s3.keys); n == 0 {
+				t.Errorf("%s: there are no objects: this test cannot fail", when)
+			}
 		}
 		h.search(t, when, needles)
 		if control := s.imports()[0].ID; !h.has(control) {
@@ -351,6 +411,12 @@ func nothingLeaks(t *testing.T, database peer.Database) {
 		_, redacted["the audit trail of "+id] = s.request(http.MethodGet, "/imports/"+id+"/audit", nil, nil)
 	}
 	redacted.search(t, "after the purge", needles)
+	if s3 != nil {
+		if n := (haystack{}).objects(t, s3, s3.blobs); n > 0 {
+			t.Errorf("%d sealed segments are left", n)
+		}
+		return
+	}
 	if left := filesBelow(t, filepath.Join(s.dir, "data", "blobs")); len(left) > 0 {
 		t.Errorf("sealed segments are left: %v", left)
 	}

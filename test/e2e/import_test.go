@@ -312,3 +312,15 @@ for f in sys.argv[1:]:
 		t.Errorf("%d of 5:\n%s", got, out)
 	}
 }
+
+// TestLegalBasis: the ground stands in the receipt, treatment unless another one is said.
+func TestLegalBasis(t *testing.T) {
+	zip := samples.File(t, "dlx-demo/patcd.zip")
+	for basis, args := range map[string][]string{"treatment": nil, "consent": {"--legal-basis", "consent"}} {
+		r := lotse(t, append([]string{"import", zip, "--to", "dir:" + t.TempDir(), "--json"}, args...)...).want(t, 0)
+		if !strings.Contains(r.out, `"legal_basis": "`+basis+`"`) && !strings.Contains(r.out, `"legal_basis":"`+basis+`"`) {
+			t.Errorf("%s is not in the receipt:\n%s", basis, r.out)
+		}
+	}
+	lotse(t, "import", zip, "--to", "dir:"+t.TempDir(), "--legal-basis", "because").want(t, 2)
+}

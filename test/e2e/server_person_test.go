@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -108,6 +109,33 @@ func TestServerAsksPerson(t *testing.T) {
 	if n := len(filesBelow(t, dir)); n != 5 {
 		t.Errorf("%d files", n)
 	}
+}
+
+// TestServerAsksForNewPortal: a person confirms a portal that is new to the server, once for
+// all; who says no, or cannot be asked, keeps the answers.
+func TestServerAsksForNewPortal(t *testing.T) {
+	portal := startPortal(t)
+	s := startServer(t, portal, "LOTSE_OUTBOUND_PORTALS=portal.example.org")
+	s.destination("folder", "dir:"+t.TempDir())
+	args := []string{"import", portal.link("BIRTH-1"), "--birth-date", "1.1.1970", "--to", "folder"}
+	if r := s.lotse(args...).want(t, 5); !strings.Contains(r.err, "nobody here has confirmed") || !strings.Contains(r.err, "127.0.0.1:"+portal.port) {
+		t.Errorf("without a person: %s", r.err)
+	}
+	p := s.person(args...)
+	p.waits("127.0.0.1:" + portal.port)
+	p.waits("number instead of a name")
+	p.answers("May your answers go to this address?", "\n")
+	p.leaves(5)
+	p = s.person(args...)
+	p.answers("May your answers go to this address?", "y\n")
+	p.waits("Import receipt")
+	p.leaves(0)
+	s.lotse(args...).want(t, 0)
+	if status := s.call(http.MethodDelete, "/portals/127.0.0.1:"+portal.port, nil, nil); status != http.StatusNoContent {
+		t.Errorf("revoke: %d", status)
+	}
+	s.lotse(args...).want(t, 5)
+	s.lotse(append(args, "--allow-host", "127.0.0.1:"+portal.port)...).want(t, 0)
 }
 
 func TestServerAsksForArchive(t *testing.T) {

@@ -53,16 +53,20 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
-// startServer starts a server that may fetch from a portal of the test, and sets it up.
-func startServer(t *testing.T, p *portal) *server {
+// startServer starts a server that may fetch from a portal of the test, with further
+// variables, and sets it up.
+func startServer(t *testing.T, p *portal, env ...string) *server {
 	t.Helper()
 	s := &server{t: t, dir: t.TempDir(), port: peer.FreePort(t)}
 	s.env = []string{"LOTSE_DATA_DIR=" + filepath.Join(s.dir, "data"), "LOTSE_LISTEN=127.0.0.1:" + strconv.Itoa(s.port),
 		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=off", "LOTSE_METRICS_LISTEN=off",
+		"LOTSE_FOLDERS_ROOTS=" + filepath.Dir(s.dir), // of all temporary folders of the test
 		"LOTSE_INSTITUTION=Klinikum Musterstadt", "LANG=en_GB.UTF-8", "LC_ALL="}
 	if p != nil {
-		s.env = append(s.env, "LOTSE_OUTBOUND_ALLOW_HOSTS=127.0.0.1:"+p.port, "LOTSE_OUTBOUND_ALLOW_HTTP=127.0.0.1:"+p.port)
+		s.env = append(s.env, "LOTSE_OUTBOUND_ALLOW_HOSTS=127.0.0.1:"+p.port, "LOTSE_OUTBOUND_ALLOW_HTTP=127.0.0.1:"+p.port,
+			"LOTSE_OUTBOUND_PORTALS=127.0.0.1:"+p.port)
 	}
+	s.env = append(s.env, env...)
 	s.start()
 	t.Cleanup(func() {
 		s.kill()

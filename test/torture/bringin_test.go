@@ -8,6 +8,7 @@ import (
 
 	"lotse/internal/app"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/receive"
 	"lotse/internal/tus"
 	"lotse/test/torture/gateway"
@@ -28,7 +29,7 @@ func (j *journey) bringIn(ctx context.Context, p *process, list []*app.Snapshot)
 	case j.link == "":
 		j.link = j.portal.add(j.exam)
 	}
-	_, err := p.gateway.Create(ctx, who(), app.NewImport{Kind: app.KindLink, Link: j.link, Known: app.Answers{BirthDate: gateway.BirthDate}})
+	_, err := p.gateway.Create(ctx, who(), app.NewImport{Kind: app.KindLink, Link: personal.New(j.link), Known: app.Answers{BirthDate: personal.New(gateway.BirthDate)}})
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"lotse/internal/app"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/sealed/blob"
 	"lotse/internal/sealed/blob/blobtest"
 	"lotse/internal/store"
@@ -163,7 +164,7 @@ func (h *house) at(t *testing.T, j *journey, state importer.State) (p *process, 
 	t.Helper()
 	p = h.open(newMortal(0))
 	t.Cleanup(p.close)
-	id, err := p.gateway.Create(t.Context(), who(), app.NewImport{Kind: app.KindLink, Link: h.portal.add(j.exam), Known: app.Answers{BirthDate: gateway.BirthDate}})
+	id, err := p.gateway.Create(t.Context(), who(), app.NewImport{Kind: app.KindLink, Link: personal.New(h.portal.add(j.exam)), Known: app.Answers{BirthDate: personal.New(gateway.BirthDate)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,7 +131,7 @@ func newWorld(t testing.TB, engine string, seed uint64, more map[string]string, 
 	t.Cleanup(w.archive.Close)
 	w.archive.OnObject(w.mark)
 	w.archive.Pace(25 * time.Millisecond)
-	config := map[string]string{"OUTBOUND_ALLOW_HOSTS": w.portal.host(), "OUTBOUND_ALLOW_HTTP": w.portal.host(), "DICOM_QUIET": "4s"}
+	config := map[string]string{"OUTBOUND_ALLOW_HOSTS": w.portal.host(), "OUTBOUND_ALLOW_HTTP": w.portal.host(), "OUTBOUND_PORTALS": w.portal.host(), "DICOM_QUIET": "4s"}
 	maps.Copy(config, more)
 	count, shared := 1, t.TempDir()
 	if engine == "postgres" {

@@ -42,6 +42,8 @@ const (
 	ReasonNeeded      Code = "reason-needed"
 	SeveralPatients   Code = "several-patients"
 	NoSuchPatient     Code = "no-such-patient"
+	Plaintext         Code = "plaintext"
+	FolderRefused     Code = "folder-not-permitted"
 )
 
 // Entry describes a code.
@@ -86,6 +88,8 @@ func general() []Entry {
 		{ReasonNeeded, http.StatusUnprocessableEntity, "The exam contradicts the patient", "Make sure that it is the right patient, and say in reason why the contradictions in errors are accepted."},
 		{SeveralPatients, http.StatusUnprocessableEntity, "The exam is of several patients", "Name one in only_patient, or confirm with same_patient that they are one person."},
 		{NoSuchPatient, http.StatusUnprocessableEntity, "No patient of the exam is called so", "Take only_patient from patients of the import: an id or a name."},
+		{FolderRefused, http.StatusUnprocessableEntity, "The folder is not one that may be used", "Choose one below folders.roots of the configuration, or have it added there."},
+		{Plaintext, http.StatusUnprocessableEntity, "The destination has no TLS", "Turn TLS on there and write ?tls=on, or say in plaintext_reason why it cannot be."},
 		{IdempotencyMismatch, http.StatusUnprocessableEntity, "This idempotency key was used for another request", "Use a new key for each creation."},
 		{Locked, http.StatusLocked, "Somebody else is writing to it", "Wait a little and try again."},
 		{PreconditionRequired, http.StatusPreconditionRequired, "An edit has to say what it edits", "Send the ETag of what you saw in the header If-Match."},

@@ -33,13 +33,13 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 	case "/imports/{import}/decision":
 		body = map[string]any{"patient": map[string]any{"id": "X"}, "destinations": []string{ids["destination"]}}
 	case "/destinations", "/destinations/{destination}":
-		body = map[string]any{"name": "x", "address": "dir:/proc/nowhere"}
+		body = map[string]any{"name": "x", "address": "dicom://X@localhost:1"}
 	case "/sites", "/sites/{site}":
 		body = map[string]any{"name": "x"}
 	case "/callers", "/callers/{caller}":
 		body = map[string]any{"name": "x", "calling_ae_title": "X", "networks": []string{"192.0.2.1"}}
 	case "/destinations/test":
-		body = map[string]any{"address": "dir:/proc/nowhere"}
+		body = map[string]any{"address": "dicom://X@localhost:1"}
 	case "/tokens":
 		body = map[string]any{"name": "x", "role": "integrator"}
 	case "/settings":
@@ -137,7 +137,9 @@ func (w *world) things(token string) map[string]string {
 	w.into(w.ask(token, "POST", "/api/v1/sites", map[string]any{"name": "unused"}), http.StatusCreated, &site)
 	w.into(w.ask(token, "POST", "/api/v1/callers", map[string]any{"name": "CT", "calling_ae_title": "CT1", "networks": []string{"192.0.2.0/24"}}), http.StatusCreated, &caller)
 	w.into(w.ask(token, "POST", "/api/v1/tokens", map[string]any{"name": "another", "role": "integrator"}), http.StatusCreated, &created)
-	return map[string]string{"import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
+	const portal = "portal.of-things.example"
+	w.into(w.ask(token, "POST", "/api/v1/imports", map[string]any{"kind": "upload", "known": map[string]any{"allow_hosts": []string{portal}}}), http.StatusCreated, nil)
+	return map[string]string{"portal": portal, "import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
 		"site": site.ID, "caller": caller.ID, "token": created.ID, "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
 }
 
@@ -145,7 +147,7 @@ func (w *world) things(token string) map[string]string {
 func (w *world) state(token string, ids map[string]string) string {
 	w.Helper()
 	var all strings.Builder
-	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/sites", "/callers", "/tokens", "/settings"} {
+	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/sites", "/callers", "/tokens", "/settings", "/portals"} {
 		a := w.ask(token, "GET", "/api/v1"+path, nil)
 		w.into(a, http.StatusOK, nil)
 		fmt.Fprintf(&all, "%s %s\n", path, a.body)
@@ -267,7 +269,7 @@ func TestSettings(t *testing.T) {
 	w.problem(put(map[string]any{"retention": 1}), http.StatusUnprocessableEntity, "invalid", "body.retention")
 	a = put(map[string]any{"retention_seconds": 7200, "quiet_seconds": 90, "grace_rejected_seconds": 60}, `If-Match: "0"`)
 	w.into(a, http.StatusOK, &s)
-	if want := (app.Keeping{Retention: 7200, Grace: 24 * 3600, GraceRejected: 60, Quiet: 90}); s.InForce != want || a.header.Get("ETag") != `"1"` {
+	if want := (app.Keeping{Retention: 7200, Grace: 24 * 3600, GraceRejected: 60, Quiet: 90, LegalBasis: "treatment"}); s.InForce != want || a.header.Get("ETag") != `"1"` {
 		t.Errorf("%+v", s)
 	}
 	w.problem(put(map[string]any{}, `If-Match: "0"`), http.StatusPreconditionFailed, "precondition-failed")

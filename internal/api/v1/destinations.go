@@ -14,13 +14,13 @@ import (
 // destinations are the routes of where exams go.
 func (r *routes) destinations(s *api.Server) {
 	api.Register(s, api.Operation{ID: "create-destination", Method: http.MethodPost, Path: "/destinations", Tag: tagDestinations, Permission: auth.DestinationsManage,
-		Status: http.StatusCreated, Idempotent: true, Problems: []problem.Code{problem.Invalid, problem.NameTaken}, Summary: "Add a destination"}, r.createDestination)
+		Status: http.StatusCreated, Idempotent: true, Problems: []problem.Code{problem.Invalid, problem.Plaintext, problem.FolderRefused, problem.NameTaken}, Summary: "Add a destination"}, r.createDestination)
 	api.Register(s, api.Operation{ID: "list-destinations", Method: http.MethodGet, Path: "/destinations", Tag: tagDestinations, Permission: auth.DestinationsRead,
 		Summary: "List destinations by name"}, r.listDestinations)
 	api.Register(s, api.Operation{ID: "get-destination", Method: http.MethodGet, Path: "/destinations/{destination}", Tag: tagDestinations,
 		Permission: auth.DestinationsRead, Problems: []problem.Code{problem.NotFound}, Summary: "Get a destination"}, r.getDestination)
 	api.Register(s, api.Operation{ID: "change-destination", Method: http.MethodPut, Path: "/destinations/{destination}", Tag: tagDestinations,
-		Permission: auth.DestinationsManage, Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed, problem.NameTaken},
+		Permission: auth.DestinationsManage, Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed, problem.Plaintext, problem.FolderRefused, problem.NameTaken},
 		Summary: "Change a destination", Description: "What was decided before is delivered to what it was decided with."}, r.changeDestination)
 	api.Register(s, api.Operation{ID: "delete-destination", Method: http.MethodDelete, Path: "/destinations/{destination}", Tag: tagDestinations,
 		Permission: auth.DestinationsManage, Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed},
@@ -133,11 +133,12 @@ type tryAddressIn struct {
 		Address string `json:"address" doc:"As of a destination."`
 		Verify  string `json:"verify,omitempty" enum:"statuses,commitment" default:"statuses"`
 		Name    string `json:"name,omitempty" maxLength:"100" doc:"As of a destination; not used."`
+		Reason  string `json:"plaintext_reason,omitempty" maxLength:"500" doc:"As of a destination."`
 	}
 }
 
 func (r *routes) tryAddress(ctx context.Context, in *tryAddressIn) (*checksOut, error) {
-	return r.try(ctx, app.NewDestination{Name: "test", Address: in.Body.Address, Verify: in.Body.Verify})
+	return r.try(ctx, app.NewDestination{Name: "test", Address: in.Body.Address, Verify: in.Body.Verify, PlaintextReason: in.Body.Reason})
 }
 
 func (r *routes) testDestination(ctx context.Context, in *DestinationPath) (*checksOut, error) {

@@ -15,6 +15,7 @@ import (
 	"lotse/internal/auth"
 	"lotse/internal/auth/access"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/store"
 )
 
@@ -96,12 +97,13 @@ func whose(a dlx.Authority) app.Who {
 
 // Start takes a link over, and waits a little for its end.
 func (l *linkImports) Start(ctx context.Context, who dlx.Authority, req dlx.ImportRequest, wait time.Duration) (dlx.ImportStatus, error) {
-	n := app.NewImport{Kind: app.KindLink, Link: req.Link.Reveal(), Priority: app.PriorityBatch, Known: app.Answers{ByID: map[string]string{}}}
-	if !strings.Contains(n.Link, "://") { // as people write them
-		n.Link = "https://" + n.Link
+	link := req.Link.Reveal()
+	if !strings.Contains(link, "://") { // as people write them
+		link = "https://" + link
 	}
+	n := app.NewImport{Kind: app.KindLink, Link: personal.New(link), Priority: app.PriorityBatch, Known: app.Answers{ByID: map[string]personal.Text{}}}
 	for _, a := range req.Answers {
-		n.Known.ByID[a.QuestionID] = a.Answer.Reveal()
+		n.Known.ByID[a.QuestionID] = personal.New(a.Answer.Reveal())
 	}
 	id, err := l.gateway.Create(ctx, whose(who), n)
 	var invalid *app.InvalidError

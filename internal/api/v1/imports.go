@@ -14,6 +14,7 @@ import (
 	"lotse/internal/app"
 	"lotse/internal/auth"
 	"lotse/internal/importer"
+	"lotse/internal/personal"
 	"lotse/internal/store"
 )
 
@@ -58,13 +59,13 @@ type Answers struct {
 	StudyDate       string            `json:"study_date,omitempty" maxLength:"32" example:"2026-01-31" doc:"It answers every question for it."`
 	Password        string            `json:"password,omitempty" maxLength:"1024" doc:"Of the portal."`
 	ArchivePassword string            `json:"archive_password,omitempty" maxLength:"1024" doc:"Of an encrypted archive."`
-	AllowHosts      []string          `json:"allow_hosts,omitempty" maxItems:"20" doc:"Hosts that may be given the answers although the link is of another site."`
+	AllowHosts      []string          `json:"allow_hosts,omitempty" maxItems:"20" doc:"Hosts that may be given answers, which somebody confirms by naming them; remembered for all imports."`
 }
 
 // known are the answers as the use cases want them.
 func (a Answers) known() app.Answers {
-	return app.Answers{ByID: a.Answers, BirthDate: a.BirthDate, StudyDate: a.StudyDate, Password: a.Password,
-		ArchivePassword: a.ArchivePassword, AllowHosts: a.AllowHosts}
+	return app.Answers{ByID: personal.NewMap(a.Answers), BirthDate: personal.New(a.BirthDate), StudyDate: personal.New(a.StudyDate),
+		Password: personal.New(a.Password), ArchivePassword: personal.New(a.ArchivePassword), AllowHosts: a.AllowHosts}
 }
 
 // newImport is an import as it is asked for.
@@ -76,6 +77,8 @@ type newImport struct {
 	Files    int      `json:"files,omitempty" minimum:"0" doc:"How many files will be uploaded; 0: until complete is called."`
 	Priority string   `json:"priority,omitempty" enum:"person,batch" default:"person" doc:"Whether somebody is waiting."`
 	Site     string   `json:"site,omitempty" maxLength:"64" pattern:"^[a-z0-9-]*$" doc:"Id of the site it belongs to. Absent: the whole organisation, or the only site that you reach."`
+	// LegalBasis is on what ground the import is processed.
+	LegalBasis importer.LegalBasis `json:"legal_basis,omitempty" enum:"treatment,consent,vital-interests,public-health,legal-claims" doc:"On what ground it is processed; absent: the usual one of the settings."`
 }
 
 type createImportIn struct{ Body newImport }
@@ -92,7 +95,7 @@ func (r *routes) createImport(ctx context.Context, in *createImportIn) (*createI
 	if n.Priority == "batch" {
 		priority = app.PriorityBatch
 	}
-	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, Link: n.Link, Known: n.Known.known(), Select: n.Select,
+	id, err := r.Gateway.Create(ctx, who(ctx), app.NewImport{Kind: n.Kind, Site: n.Site, LegalBasis: n.LegalBasis, Link: personal.New(n.Link), Known: n.Known.known(), Select: n.Select,
 		Files: n.Files, Priority: priority, Once: once(ctx)})
 	if err != nil {
 		return nil, ofKnown(err)
@@ -117,7 +120,7 @@ func once(ctx context.Context) string {
 // ofKnown says of an invalid answer that it is one of those known already.
 func ofKnown(err error) error {
 	var invalid *app.InvalidError
-	if errors.As(err, &invalid) && strings.HasSuffix(invalid.Field, "_date") {
+	if errors.As(err, &invalid) && (strings.HasSuffix(invalid.Field, "_date") || invalid.Field == "allow_hosts") {
 		return &app.InvalidError{Field: "known." + invalid.Field, Code: invalid.Code}
 	}
 	return err

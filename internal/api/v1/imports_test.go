@@ -165,6 +165,11 @@ func TestDestinations(t *testing.T) {
 		"body.verify": {"name": "x", "address": "dir:/x", "verify": "hope"}, "body.verify: a folder commits itself to nothing": {"name": "x", "address": "dir:/x", "verify": "commitment"}} {
 		w.problem(w.ask(w.admin, "POST", "/api/v1/destinations", change), http.StatusUnprocessableEntity, "invalid", field)
 	}
+	for code, address := range map[string]string{"folder-not-permitted": "dir:/x", "plaintext": "dicom://PACS@192.0.2.1:104"} {
+		for _, at := range []string{"/api/v1/destinations", "/api/v1/destinations/test"} {
+			w.problem(w.ask(w.admin, "POST", at, map[string]any{"name": "x", "address": address}), http.StatusUnprocessableEntity, code)
+		}
+	}
 	var d app.DestinationView
 	a := w.ask(w.admin, "POST", "/api/v1/destinations", body)
 	w.into(a, http.StatusCreated, &d)

@@ -51,6 +51,8 @@ func Mount(s *api.Server, d Deps) {
 	r.sites(s)
 	r.callers(s)
 	r.settings(s)
+	r.portals(s)
+	r.overview(s)
 	r.clock(s)
 	r.tokens(s)
 	r.linkExchange(s)

@@ -47,6 +47,10 @@ func invalid(err error) *problem.Problem {
 			p = p.With(problem.Field{Location: "body.reason", Message: string(f.Code)})
 		}
 		return p
+	case errors.Is(err, app.ErrFolder):
+		return problem.New(problem.FolderRefused, "")
+	case errors.Is(err, app.ErrPlaintext):
+		return problem.New(problem.Plaintext, "")
 	case errors.As(err, &stopped):
 		return importProblem(stopped)
 	}

@@ -118,7 +118,7 @@ func open(t *testing.T, place storetest.Place) *world {
 		}
 	})
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.gate = app.NewGateway(w.db, w.vault, blobs, log, app.GatewayOptions{Version: "test", InsecureHTTP: true,
+	w.gate = app.NewGateway(w.db, w.vault, blobs, log, app.GatewayOptions{Version: "test", InsecureHTTP: true, FolderRoots: []string{w.dir}, Portals: []string{"127.0.0.1", "localhost"},
 		Transport: func() http.RoundTripper { return http.DefaultTransport }})
 	w.tokens = auth.NewTokens(w.db)
 	w.work(log)

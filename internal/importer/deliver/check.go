@@ -34,6 +34,9 @@ func Test(ctx context.Context, a Address, opts Options) []Check {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	if a.Folder != "" {
+		if opts.Below != "" {
+			return []Check{outcome("folder", bare(tryBelow(opts.Below, a.Folder)))}
+		}
 		return []Check{checkFolder(a.Folder)}
 	}
 	n := NewNode(a, opts)
@@ -71,6 +74,36 @@ func checkFolder(path string) Check {
 			return outcome("folder", bare(err))
 		}
 		return outcome("folder", errors.Join(f.Close(), os.Remove(f.Name())))
+	}
+}
+
+// tryBelow is checkFolder for a folder that must not be outside of another.
+func tryBelow(below, path string) error {
+	inside, err := filepath.Rel(below, path)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(below)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for {
+		info, err := root.Stat(inside)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && inside != ".":
+			inside = filepath.Dir(inside)
+			continue
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return errors.New("not a folder")
+		}
+		f, name, err := temporary(root, inside)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Close(), root.Remove(name))
 	}
 }
 

@@ -383,6 +383,43 @@ func TestFolder(t *testing.T) {
 	}
 }
 
+// TestFolderBelow: a folder below a root is made and used; whatever links lead to is not,
+// also when it became one since.
+func TestFolderBelow(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	e := newExam(t, 2, 1000)
+	in, r := filepath.Join(root, "a", "b"), &results{t: t}
+	if err := NewFolder(in).Below(root).Deliver(t.Context(), e, r.add); err != nil || r.fates()[importer.Delivered] != 2 {
+		t.Fatalf("%v, %v", err, r.fates())
+	}
+	if err := os.Symlink(outside, filepath.Join(root, "way-out")); err != nil {
+		t.Fatal(err)
+	}
+	study := filepath.Join(in, "1.2.3.1")
+	if err := errors.Join(os.RemoveAll(study), os.Symlink(outside, study)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{in, filepath.Join(root, "way-out"), filepath.Join(root, "way-out", "x"), filepath.Join(root, "..", "x"), outside} {
+		r := &results{t: t}
+		if err := NewFolder(path).Below(root).Deliver(t.Context(), e, r.add); err != nil || r.fates()[importer.Failed] != 2 || r.list[0].Reason != FailureWrite {
+			t.Errorf("%s: %v, %v", path, err, r.fates())
+		}
+		if path != in {
+			if c := Test(t.Context(), Address{Folder: path}, Options{Below: root}); len(c) != 1 || c[0].OK {
+				t.Errorf("%s is fine: %+v", path, c)
+			}
+		}
+	}
+	if found, err := os.ReadDir(outside); err != nil || len(found) > 0 {
+		t.Errorf("outside there is %v (%v)", found, err)
+	}
+	for _, path := range []string{root, filepath.Join(root, "new", "one")} {
+		if c := Test(t.Context(), Address{Folder: path}, Options{Below: root}); len(c) != 1 || !c[0].OK {
+			t.Errorf("%s: %+v", path, c)
+		}
+	}
+}
+
 func TestParseAddress(t *testing.T) {
 	for in, want := range map[string]Address{
 		"dicom://PACS@pacs.example:11112":                      {Called: "PACS", Calling: "LOTSE", HostPort: "pacs.example:11112", TLS: TLSOff, Associations: 1},

@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"runtime"
 	"sync"
@@ -13,7 +14,7 @@ import (
 	"lotse/internal/importer"
 )
 
-// Options tunes the delivery to a DICOM node. The zero value is the default.
+// Options tunes a delivery. The zero value is the default.
 type Options struct {
 	// Workers render ahead; default the number of processors.
 	Workers int
@@ -24,6 +25,10 @@ type Options struct {
 	// vain, it is once for each of the next objects, until one that waited is taken:
 	// some destinations say A7xx of objects that they cannot read.
 	Resources int
+	// Below is the folder that a destination folder must not be outside of; see Folder.Below.
+	Below string
+	// Roots are the authorities of certificates; nil: the system's.
+	Roots *x509.CertPool
 	// Wait waits for d or until ctx ends; tests replace it.
 	Wait func(ctx context.Context, d time.Duration) error
 }
@@ -74,7 +79,7 @@ func NewNode(a Address, opts Options) *Node {
 		cfg: dimse.Config{CallingAE: a.Calling, CalledAE: a.Called}}
 	switch a.TLS {
 	case TLSVerify:
-		n.cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+		n.cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: opts.Roots}
 	case TLSInsecure:
 		// The administrator asked for encryption without identity.
 		n.cfg.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // tls=unverified is a named choice

@@ -17,6 +17,7 @@ type openHead struct {
 	Finished    time.Time     `json:"finished"`
 	Source      string        `json:"source_kind"`
 	Destination string        `json:"destination"`
+	LegalBasis  string        `json:"legal_basis,omitempty"`
 	Problem     string        `json:"problem,omitempty"`
 	Totals      Totals        `json:"totals"`
 	Findings    []openFinding `json:"findings,omitempty"`
@@ -79,7 +80,7 @@ type remarksValue struct {
 func headEntry(h Head) (entry, error) {
 	open, details := divideFindings(h.Findings)
 	return newEntry(openHead{Version: h.Version, DryRun: h.DryRun, Started: h.Started, Finished: h.Finished, Source: string(h.Source.Kind),
-		Destination: h.Destination, Problem: h.Problem, Totals: h.Totals, Findings: open, Digests: h.Digests},
+		Destination: h.Destination, LegalBasis: h.LegalBasis, Problem: h.Problem, Totals: h.Totals, Findings: open, Digests: h.Digests},
 		value{"source", h.Source.Label}, value{"patient", h.Patient}, value{"findings", details})
 }
 

@@ -35,7 +35,7 @@ func anyItem(number int) *rapid.Generator[Item] {
 }
 
 func anySigned(t *rapid.T) []byte {
-	r := New(Head{Destination: rapid.String().Draw(t, "destination"), Started: time.UnixMicro(rapid.Int64Range(0, 1<<50).Draw(t, "started")).UTC(),
+	r := New(Head{LegalBasis: rapid.SampledFrom([]string{"", "treatment", "consent"}).Draw(t, "basis"), Destination: rapid.String().Draw(t, "destination"), Started: time.UnixMicro(rapid.Int64Range(0, 1<<50).Draw(t, "started")).UTC(),
 		Source:  importer.Origin{Label: rapid.String().Draw(t, "label")},
 		Patient: Patient{ID: rapid.String().Draw(t, "id"), Name: rapid.String().Draw(t, "name")}}, &memory{})
 	for i := range rapid.IntRange(0, 9).Draw(t, "items") {

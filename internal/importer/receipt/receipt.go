@@ -63,6 +63,7 @@ type Head struct {
 	Finished    time.Time          `json:"finished"`
 	Source      importer.Origin    `json:"source"`
 	Destination string             `json:"destination"`
+	LegalBasis  string             `json:"legal_basis,omitempty"` // an importer.LegalBasis
 	Patient     Patient            `json:"patient"`
 	Problem     string             `json:"problem,omitempty"` // code of what ended it early
 	Totals      Totals             `json:"totals"`

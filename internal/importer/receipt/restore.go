@@ -52,7 +52,7 @@ func restoreHead(whole object) (*Head, error) {
 		return nil, err
 	}
 	h.Version, h.DryRun, h.Started, h.Finished = open.Version, open.DryRun, open.Started, open.Finished
-	h.Source.Kind, h.Destination, h.Problem, h.Totals = importer.OriginKind(open.Source), open.Destination, open.Problem, open.Totals
+	h.Source.Kind, h.Destination, h.LegalBasis, h.Problem, h.Totals = importer.OriginKind(open.Source), open.Destination, open.LegalBasis, open.Problem, open.Totals
 	h.Findings = joinFindings(open.Findings, details)
 	return h, nil
 }

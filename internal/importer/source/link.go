@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"lotse/dlx"
+	"lotse/internal/hostname"
 	"lotse/internal/importer"
 	"lotse/internal/importer/source/picture"
 )
@@ -139,7 +140,7 @@ func sameSite(x, y *url.URL) bool {
 func (v *visit) confirmHost() error {
 	host := v.portal.ForeignHost
 	if host == "" {
-		return nil
+		return v.knowHost()
 	}
 	if v.hooks.ConfirmHost != nil {
 		yes, err := v.hooks.ConfirmHost(v.ctx, host)
@@ -152,6 +153,23 @@ func (v *visit) confirmHost() error {
 		}
 	}
 	return &importer.Problem{Code: importer.ProblemForeignHost, Host: host}
+}
+
+// knowHost makes sure that somebody confirmed the host of the link itself before it gets answers.
+func (v *visit) knowHost() error {
+	if !v.req.Careful || len(v.portal.Questions) == 0 && !v.portal.NeedsToken() {
+		return nil
+	}
+	host, err := hostname.Canonical(v.portal.Host)
+	if err != nil {
+		return &importer.Problem{Code: importer.ProblemBadLink, Host: v.portal.Host, Err: err}
+	}
+	for _, entry := range v.req.AllowHosts {
+		if known, err := hostname.Canonical(entry); err == nil && hostname.Covers(known, host) {
+			return nil
+		}
+	}
+	return &importer.Problem{Code: importer.ProblemUnknownHost, Host: host}
 }
 
 // useToken takes the token from a person where the link does not show it.

@@ -61,6 +61,10 @@ type Request struct {
 	// AllowHosts are hosts ("host", "host:port") that answers may go to although
 	// the link names another site.
 	AllowHosts []string
+	// Careful has every host confirmed that answers go to, also the link's own: whoever
+	// handed it in may not have looked. What is not in AllowHosts is a problem of code
+	// ProblemUnknownHost.
+	Careful bool
 	// InsecureHTTP permits http to other hosts than this machine.
 	InsecureHTTP bool
 	// Languages are asked for, most wanted first (BCP 47).

@@ -45,6 +45,7 @@ func Rows(t *testing.T, p Place) {
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
 		{"Nodes", testNodes},
+		{"Portals", testPortals},
 		{"Idempotency", testIdempotency},
 		{"Purge", testPurge},
 		{"Walls", testWalls},
@@ -115,7 +116,7 @@ func noon(after time.Duration) time.Time {
 
 // aStudy is an import with every column set but those of the end.
 func aStudy(id string) *store.Import {
-	return &store.Import{ID: id, Site: "north", Kind: "dicom", State: importer.Fetching, Priority: 10, CreatedBy: "user-1",
+	return &store.Import{ID: id, Site: "north", Kind: "dicom", State: importer.Fetching, Priority: 10, CreatedBy: "user-1", LegalBasis: "treatment",
 		Created: noon(0), Expires: noon(168 * time.Hour), Purge: noon(100 * time.Hour), RetryAt: noon(time.Minute), Quiet: noon(time.Hour),
 		Warned: 1, Problem: importer.ProblemPortalDown, ProblemHost: "portal.example.org", IntakeKey: "key of " + id,
 		Files: 7, Instances: 6, Request: []byte{1, 0}, Secrets: []byte{2}, Question: []byte{3}, Fetched: []byte{4}, Decision: []byte{5}}
@@ -217,6 +218,7 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 			tx.InsertToken(&store.Token{ID: "token", Hash: "hash-" + mark, Name: "script", Role: "clerk", Created: noon(0)}),
 			tx.SetSetting("language", "de"),
 			tx.InsertSigningKey(&store.SigningKey{ID: "key", Public: "AAAA", Created: noon(0)}),
+			tx.ConfirmPortal(&store.Portal{Host: "portal.example", ConfirmedBy: "user-1", Confirmed: noon(0)}),
 			begun(tx.BeginIdempotent("once", "POST /imports", "hash", time.Hour)))
 	})
 }

@@ -118,22 +118,31 @@ func testNodes(t *testing.T, h house) {
 	ctx, one, two := t.Context(), h.db.System(), h.other.System()
 	alive := func(what string, want ...string) {
 		t.Helper()
-		got, err := two.Nodes(ctx)
+		list, err := two.Nodes(ctx)
 		must(t, err)
+		var got []string
+		for _, n := range list {
+			if n.Version != "1.0" || n.Seen.Before(n.Started) {
+				t.Errorf("%s: %+v", what, n)
+			}
+			if n.Alive {
+				got = append(got, n.Name)
+			}
+		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %q are alive, want %q", what, got, want)
 		}
 	}
 	alive("nobody came")
-	must(t, one.Present(ctx, "host-1", time.Hour))
-	must(t, two.Present(ctx, "host-2", time.Hour))
-	must(t, one.Present(ctx, "killed", -time.Microsecond))
+	must(t, one.Present(ctx, "host-1", "1.0", time.Hour))
+	must(t, two.Present(ctx, "host-2", "1.0", time.Hour))
+	must(t, one.Present(ctx, "killed", "1.0", -time.Microsecond))
 	alive("two", "host-1", "host-2")
-	must(t, two.Present(ctx, "long ago", -25*time.Hour))
+	must(t, two.Present(ctx, "long ago", "1.0", -25*time.Hour))
 	must(t, one.Leave(ctx, "host-1"))
 	must(t, one.Leave(ctx, "never there"))
 	alive("one has stopped", "host-2")
-	must(t, two.Present(ctx, "host-2", time.Hour))
+	must(t, two.Present(ctx, "host-2", "1.0", time.Hour))
 	for name, want := range map[string]error{"node.host-1": store.ErrNotFound, "node.long ago": store.ErrNotFound, "node.killed": nil} {
 		if _, err := one.Installation(ctx, name); !errors.Is(err, want) {
 			t.Errorf("%s: %v", name, err)
@@ -221,4 +230,24 @@ func testIdempotency(t *testing.T, h house) {
 		t.Errorf("%d dropped, %v", n, err)
 	}
 	expect("forgotten", nil)
+}
+
+func testPortals(t *testing.T, h house) {
+	tenant := Tenant(t, h.db)
+	var now time.Time
+	write(t, tenant, func(tx *store.Tx) error {
+		now = tx.Now()
+		must(t, errors.Join(tx.ConfirmPortal(&store.Portal{Host: "b.example:8443", ConfirmedBy: "user-1"}),
+			tx.ConfirmPortal(&store.Portal{Host: "a.example", ConfirmedBy: "user-2", Confirmed: noon(0)})))
+		if err := tx.ConfirmPortal(&store.Portal{Host: "a.example", ConfirmedBy: "user-3"}); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("a host twice: %v", err)
+		}
+		return nil
+	})
+	all := func(tx *store.Tx) ([]store.Portal, error) { return tx.Portals() }
+	first := store.Portal{Host: "a.example", ConfirmedBy: "user-2", Confirmed: noon(0)}
+	same(t, "portals", get(t, tenant, all), []store.Portal{first, {Host: "b.example:8443", ConfirmedBy: "user-1", Confirmed: now}})
+	write(t, tenant, func(tx *store.Tx) error { return tx.RevokePortal("b.example:8443") })
+	same(t, "portals", get(t, tenant, all), []store.Portal{first})
+	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.RevokePortal("b.example:8443") })
 }

@@ -55,6 +55,7 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 		"tokens":        func() (any, error) { return tx.Tokens() },
 		"setting":       func() (any, error) { return tx.Setting("language") },
 		"signing keys":  func() (any, error) { return tx.SigningKeys() },
+		"portals":       func() (any, error) { return tx.Portals() },
 	}
 }
 
@@ -112,6 +113,7 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 			return tx.SaveCommitment(&store.Commitment{UID: "2.25." + mark, State: store.CommitmentFailed})
 		},
 		"lock commitment": func(tx *store.Tx) error { _, err := tx.LockCommitment("2.25." + mark); return err },
+		"revoke portal":   func(tx *store.Tx) error { return tx.RevokePortal("portal.example") },
 		"revoke token":    func(tx *store.Tx) error { return tx.RevokeToken("token") },
 		"renew upload":    func(tx *store.Tx) error { return gone(tx.RenewUpload("upload", 1, time.Hour)) },
 		"hold upload":     func(tx *store.Tx) error { return gone(tx.HoldUpload("upload", 1)) },

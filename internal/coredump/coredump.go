@@ -1,0 +1,3 @@
+// Package coredump keeps what a process has in memory, patients' data and keys, from
+// being written to a disk when the process crashes.
+package coredump
