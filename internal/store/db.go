@@ -31,6 +31,8 @@ type DB struct {
 	reader   *sql.DB
 	enqueued chan struct{}
 	closed   atomic.Bool
+
+	eventSealer atomic.Pointer[EventSealer]
 }
 
 // Open opens the database; it runs no migrations. PostgreSQL is connected to and

@@ -83,6 +83,7 @@ func (s *System) WriteAs(ctx context.Context, tenant string, f func(tx *Tx) erro
 
 // transact runs f until it commits or fails for good.
 func (db *DB) transact(ctx context.Context, tenant string, m mode, f func(*Tx) error) error {
+	db.prepareSealing(ctx, tenant, m)
 	started := time.Now()
 	for attempt := 0; ; attempt++ {
 		err := db.once(ctx, tenant, m, f)

@@ -19,6 +19,7 @@ import (
 func Rows(t *testing.T, p Place) {
 	c := new(clock)
 	h := house{db: p.Migrated(t, c.config), other: p.Open(t, c.config), clock: c}
+	h.open = func(t testing.TB) *store.DB { return p.Open(t, c.config) }
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, house)
@@ -37,6 +38,14 @@ func Rows(t *testing.T, p Place) {
 		{"Commitments", testCommitments},
 		{"Receipts", testReceipts},
 		{"Events", testEvents},
+		{"FindEvents", testFindEvents},
+		{"SealedEvents", testSealedEvents},
+		{"EventsOnce", testEventsOnce},
+		{"Chain", testChain},
+		{"ChainOfLateCommits", testChainOfLateCommits},
+		{"RaceOfLinkers", testRaceOfLinkers},
+		{"HeldLeases", testHeldLeases},
+		{"Usage", testUsage},
 		{"Tokens", testTokens},
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
@@ -60,6 +69,7 @@ func Rows(t *testing.T, p Place) {
 type house struct {
 	db, other *store.DB
 	clock     *clock
+	open      func(t testing.TB) *store.DB // as one more node
 }
 
 // clock shifts the time of a database.
@@ -207,6 +217,7 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 				State: store.CommitmentOpen, Opened: noon(0), Report: []byte("report")}),
 			tx.InsertReceipt(&store.Receipt{Delivery: "delivery", Import: "import", Created: noon(0), Document: []byte(`{}`)}),
 			tx.Audit(store.Event{ID: "event", Import: "import", Actor: "user-1", Event: "import.created", At: noon(0)}),
+			fillChain(tx),
 			tx.InsertToken(&store.Token{ID: "token", Hash: "hash-" + mark, Name: "script", Role: "clerk", Created: noon(0)}),
 			tx.SetSetting("language", "de"),
 			tx.InsertSigningKey(&store.SigningKey{ID: "key", Public: "AAAA", Created: noon(0)}),

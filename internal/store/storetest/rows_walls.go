@@ -43,9 +43,21 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 		"commitments":   func() (any, error) { return tx.CommitmentsOf("delivery") },
 		"receipt":       func() (any, error) { return value(tx.Receipt("delivery")) },
 		"events":        func() (any, error) { return tx.Events("import") },
-		"tokens":        func() (any, error) { return tx.Tokens() },
-		"setting":       func() (any, error) { return tx.Setting("language") },
-		"signing keys":  func() (any, error) { return tx.SigningKeys() },
+		"found events":  func() (any, error) { return tx.FindEvents(store.EventFilter{Limit: 10}) },
+		"last link":     func() (any, error) { return value(pointed(tx.LastLink())) },
+		"links":         func() (any, error) { return tx.Links(0, 10) },
+		"heads":         func() (any, error) { return tx.Heads(0, 10) },
+		"last head":     func() (any, error) { return value(pointed(tx.LastHead())) },
+		"audited":       func() (any, error) { return numbered(tx.Audited("seen")) },
+		"cursor":        func() (any, error) { n, err := tx.AuditCursor("siem"); return int(n), err },
+		"usage":         func() (any, error) { return tx.Usage("2000-01", "3000-01") },
+		"persons": func() (any, error) {
+			n, err := tx.ActivePersons(noon(-1000*time.Hour), noon(1000*time.Hour))
+			return int(n), err
+		},
+		"tokens":       func() (any, error) { return tx.Tokens() },
+		"setting":      func() (any, error) { return tx.Setting("language") },
+		"signing keys": func() (any, error) { return tx.SigningKeys() },
 	}
 }
 
@@ -54,6 +66,16 @@ func value[T any](p *T, err error) (any, error) {
 		return nil, err
 	}
 	return *p, err
+}
+
+func pointed[T any](v T, err error) (*T, error) { return &v, err }
+
+// numbered makes a list of what is true, so that false is an empty one.
+func numbered(b bool, err error) (any, error) {
+	if b {
+		return []bool{b}, err
+	}
+	return []bool{}, err
 }
 
 func collected[T any](each func(func(T) error) error) (any, error) {
@@ -94,9 +116,13 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 			return tx.SaveCommitment(&store.Commitment{UID: "2.25." + mark, State: store.CommitmentFailed})
 		},
 		"lock commitment": func(tx *store.Tx) error { _, err := tx.LockCommitment("2.25." + mark); return err },
-		"revoke token":    func(tx *store.Tx) error { return tx.RevokeToken("token") },
-		"renew upload":    func(tx *store.Tx) error { return gone(tx.RenewUpload("upload", 1, time.Hour)) },
-		"hold upload":     func(tx *store.Tx) error { return gone(tx.HoldUpload("upload", 1)) },
+		"hold lease": func(tx *store.Tx) error {
+			return gone(tx.HoldLease(store.Lease{Name: "chain", Node: "a", Token: 1}, time.Hour))
+		},
+		"insert head":  func(tx *store.Tx) error { return foreign(tx.InsertHead(&store.Head{Seq: 1, Hash: "x"})) },
+		"revoke token": func(tx *store.Tx) error { return tx.RevokeToken("token") },
+		"renew upload": func(tx *store.Tx) error { return gone(tx.RenewUpload("upload", 1, time.Hour)) },
+		"hold upload":  func(tx *store.Tx) error { return gone(tx.HoldUpload("upload", 1)) },
 		"insert part": func(tx *store.Tx) error {
 			return foreign(tx.InsertPart(&store.Part{Import: "import", Role: store.RoleCame, Key: "x"}))
 		},
