@@ -214,5 +214,8 @@ func (s *scope) insert(tx *store.Tx, im *store.Import) error {
 	if err := tx.InsertImport(im); err != nil {
 		return err
 	}
+	if err := tx.MeterImport(im); err != nil {
+		return err
+	}
 	return s.audit(tx, im.ID, "import.created", "", im.State, map[string]any{"kind": im.Kind})
 }

@@ -155,7 +155,13 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 	if errors.Is(err, sealed.ErrErased) { // purged while it was read
 		return v, nil
 	}
-	return v, err
+	if err == nil && (v.Patients != nil || v.Decision != nil) { // names are shown
+		err = s.viewed(ctx, viewOf(viewImport, id, v.Patients))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // outline is what can be said of an import without its key.

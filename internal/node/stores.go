@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"lotse/internal/audit"
 	"lotse/internal/config"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob"
@@ -38,7 +39,9 @@ func OpenStores(ctx context.Context, cfg *config.Config) (*Stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stores{DB: db, Blobs: n.Blobs, Keys: keys, Master: master}, nil
+	s := &Stores{DB: db, Blobs: n.Blobs, Keys: keys, Master: master}
+	db.SealEvents(audit.NewSealer(s.Vault()))
+	return s, nil
 }
 
 // Vault is the sealed storage over them.

@@ -44,7 +44,7 @@ func (l *Link) Digest(tenant, previous string) string {
 		_, _ = h.Write([]byte(value))
 	}
 	number := func(v int64) {
-		binary.BigEndian.PutUint64(n[:], uint64(v)) //nolint:gosec // the bits, whatever the sign
+		binary.BigEndian.PutUint64(n[:], uint64(v))
 		_, _ = h.Write(n[:])
 	}
 	e := &l.Event
@@ -230,11 +230,11 @@ func (tx *Tx) LastHead() (h Head, err error) {
 	return h, err
 }
 
-// ChainReader takes what a chain has, in this order: its heads and then its links,
-// both by their numbers, and the events without a link by their times.
+// ChainReader takes what a chain has, in this order: its links by their numbers, each
+// with its head where it was signed; heads without a link; events without a link.
 type ChainReader interface {
-	Head(h Head) error
-	Link(l Link) error
+	Link(l Link, signed *Head) error
+	Stray(h Head) error
 	Unlinked(u Unlinked) error
 }
 
@@ -247,40 +247,57 @@ func (s *System) ReadChain(ctx context.Context, tenant string, to ChainReader) (
 		if err := tx.unhurried(); err != nil {
 			return err
 		}
-		err := tx.systemRows(selectHeads+"ORDER BY seq", []any{tenant}, func(scan scanner) error {
+		for _, read := range []func(string, ChainReader) error{tx.readLinks, tx.readStrays, tx.readUnlinked} {
+			if err := read(tenant, to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return now, err
+}
+
+func (tx *Tx) readLinks(tenant string, to ChainReader) error {
+	return tx.systemRows("SELECT h.hash, h.signed_at, h.public, h.signature, l.seq, l.linked_at, l.hash, l.event_id, "+linkedColumns+" FROM audit_links l "+
+		"LEFT JOIN audit_events e ON e.tenant_id = l.tenant_id AND e.id = l.event_id "+
+		"LEFT JOIN audit_heads h ON h.tenant_id = l.tenant_id AND h.seq = l.seq WHERE l.tenant_id = $1 ORDER BY l.seq", []any{tenant}, func(scan scanner) error {
+		var hash, public, signature sql.NullString
+		var signed sql.NullInt64
+		l, err := scanLink(func(dest ...any) error { return scan(append([]any{&hash, &signed, &public, &signature}, dest...)...) })
+		switch {
+		case err != nil:
+			return err
+		case !hash.Valid:
+			return to.Link(l, nil)
+		}
+		return to.Link(l, &Head{Tenant: tenant, Seq: l.Seq, Hash: hash.String, Signed: signed.Int64, Public: public.String, Signature: signature.String})
+	})
+}
+
+func (tx *Tx) readStrays(tenant string, to ChainReader) error {
+	return tx.systemRows(selectHeads+"AND NOT EXISTS (SELECT 1 FROM audit_links l WHERE l.tenant_id = $1 AND l.seq = audit_heads.seq) ORDER BY seq",
+		[]any{tenant}, func(scan scanner) error {
 			h, err := scanHead(scan)
 			if err != nil {
 				return err
 			}
-			return to.Head(h)
+			return to.Stray(h)
 		})
-		if err != nil {
+}
+
+func (tx *Tx) readUnlinked(tenant string, to ChainReader) error {
+	return tx.systemRows("SELECT e.id, e.event, e.at, CASE WHEN p.event_id IS NULL THEN 0 ELSE 1 END FROM audit_events e "+
+		"LEFT JOIN audit_links l ON l.tenant_id = e.tenant_id AND l.event_id = e.id "+
+		"LEFT JOIN audit_pending p ON p.tenant_id = e.tenant_id AND p.event_id = e.id "+
+		"WHERE e.tenant_id = $1 AND l.event_id IS NULL ORDER BY e.at, e.id", []any{tenant}, func(scan scanner) error {
+		var u Unlinked
+		var pending int
+		if err := scan(&u.ID, &u.Event, stamp{&u.At}, &pending); err != nil {
 			return err
 		}
-		err = tx.systemRows(selectLinks+"WHERE l.tenant_id = $1 ORDER BY l.seq", []any{tenant}, func(scan scanner) error {
-			l, err := scanLink(scan)
-			if err != nil {
-				return err
-			}
-			return to.Link(l)
-		})
-		if err != nil {
-			return err
-		}
-		return tx.systemRows("SELECT e.id, e.event, e.at, CASE WHEN p.event_id IS NULL THEN 0 ELSE 1 END FROM audit_events e "+
-			"LEFT JOIN audit_links l ON l.tenant_id = e.tenant_id AND l.event_id = e.id "+
-			"LEFT JOIN audit_pending p ON p.tenant_id = e.tenant_id AND p.event_id = e.id "+
-			"WHERE e.tenant_id = $1 AND l.event_id IS NULL ORDER BY e.at, e.id", []any{tenant}, func(scan scanner) error {
-			var u Unlinked
-			var pending int
-			if err := scan(&u.ID, &u.Event, stamp{&u.At}, &pending); err != nil {
-				return err
-			}
-			u.Pending = pending != 0
-			return to.Unlinked(u)
-		})
+		u.Pending = pending != 0
+		return to.Unlinked(u)
 	})
-	return now, err
 }
 
 // DropViews forgets what was seen before a time: seeing it again makes an event.

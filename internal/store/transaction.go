@@ -196,6 +196,7 @@ func (tx *Tx) enter() error {
 		return tx.fail("begin", err)
 	}
 	tx.now = now.Add(tx.db.shift()).UTC().Truncate(time.Microsecond)
+	tx.db.ahead.Store(int64(time.Until(tx.now)))
 	if tx.tenant == everyone {
 		return nil
 	}

@@ -66,7 +66,7 @@ type sealer struct {
 	prepared atomic.Int64
 }
 
-func (s *sealer) Prepare(context.Context, string) { s.prepared.Add(1) }
+func (s *sealer) Prepare(context.Context, string, time.Time) { s.prepared.Add(1) }
 
 type whence struct{}
 
@@ -163,8 +163,15 @@ type chain struct {
 	unlinked []store.Unlinked
 }
 
-func (c *chain) Head(h store.Head) error         { c.heads = append(c.heads, h); return nil }
-func (c *chain) Link(l store.Link) error         { c.links = append(c.links, l); return nil }
+func (c *chain) Link(l store.Link, h *store.Head) error {
+	c.links = append(c.links, l)
+	if h != nil {
+		c.heads = append(c.heads, *h)
+	}
+	return nil
+}
+
+func (c *chain) Stray(h store.Head) error        { c.heads = append(c.heads, h); return nil }
 func (c *chain) Unlinked(u store.Unlinked) error { c.unlinked = append(c.unlinked, u); return nil }
 
 func readChain(t *testing.T, db *store.DB, tenant string) *chain {
@@ -252,6 +259,7 @@ func testChain(t *testing.T, h house) {
 		same(t, "last head", got, *head)
 		return err
 	})
+	same(t, "heads", readChain(t, h.db, tenant.ID()).heads, get(t, tenant, func(tx *store.Tx) ([]store.Head, error) { return tx.Heads(0, 5) }))
 	if page := get(t, tenant, func(tx *store.Tx) ([]store.Link, error) { return tx.Links(250, 2) }); len(page) != 2 || page[0].Seq != 251 || page[1].Event.Event != "x" {
 		t.Errorf("a page of links: %+v", page)
 	}
