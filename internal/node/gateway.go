@@ -27,7 +27,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
 		Transport:    guard.Session,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
-		PublicURL:    c.PublicURL, Warn: n.warner(),
+		PublicURL:    c.PublicURL, Warn: n.warner(), RetentionAudit: c.Retention.Audit, ExportHead: headsFile(c.Audit.HeadsDir),
 	}
 	if o.Vary != nil {
 		o.Vary(&options)
