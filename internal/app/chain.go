@@ -17,7 +17,7 @@ const (
 	// linkEvery is how often events are linked, and linkLease how long after a node was
 	// lost another one goes on.
 	linkEvery = 500 * time.Millisecond
-	linkLease = 10 * time.Second
+	linkLease = 5 * time.Second
 	linkBatch = 500
 	// signEvery is how often the end of a chain that grew is signed.
 	signEvery = time.Minute
@@ -82,8 +82,29 @@ func (g *Gateway) KeepChain(ctx context.Context) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), chainEnd)
 			defer cancel()
 			step(last, true)
+			g.letGo(last, leaseLinker)
 			return
 		}
+	}
+}
+
+// letGo gives this node's leases of all tenants back, so that nobody waits for their end.
+func (g *Gateway) letGo(ctx context.Context, name string) {
+	tenants, err := g.db.System().Tenants(ctx)
+	for _, t := range tenants {
+		if !t.Destroyed.IsZero() {
+			continue
+		}
+		err = errors.Join(err, g.db.Tenant(t.ID).Write(ctx, func(tx *store.Tx) error {
+			l, err := tx.TakeLease(name, g.name, linkLease)
+			if err != nil {
+				return err
+			}
+			return tx.ReleaseLease(l)
+		}))
+	}
+	if err != nil && !errors.Is(err, store.ErrLeaseLost) {
+		g.log.Warn("a lease was not given back", "lease", name, "error", err)
 	}
 }
 
