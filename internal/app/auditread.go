@@ -20,7 +20,7 @@ type AuditEvent struct {
 	TrailEvent
 	Session  string         `json:"session,omitempty" doc:"Id of the person's session."`
 	Import   string         `json:"import,omitempty"`
-	Personal map[string]any `json:"personal,omitempty" doc:"Where from, and what is personal in it: address, agent, patients, studies, reason."`
+	Personal map[string]any `json:"personal,omitempty" doc:"Where from, and what is personal in it: address, agent, patients with their studies, reason."`
 	Sealed   string         `json:"sealed,omitempty" enum:"erased,unreadable" doc:"Why what is personal is not shown: its period was erased; or the keyring does not open it."`
 }
 

@@ -71,6 +71,8 @@ type GatewayOptions struct {
 	// ExportHead takes each signed head of the audit chain out of the database; nil: only
 	// the API does.
 	ExportHead func(store.Head) error
+	// Receiver is told of all events, when they are linked; nil: nobody is.
+	Receiver *AuditReceiver
 	// Now is the clock of this node; nil: time.Now. Times in the database are its own.
 	Now func() time.Time
 	// Monotonic is a clock that nobody sets; nil: time.Now, whose differences are such.

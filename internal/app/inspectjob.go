@@ -42,8 +42,8 @@ func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
 		if in.Instances()+len(in.Documents) == 0 {
 			return s.fail(tx, im, &importer.Problem{Code: importer.ProblemNothing})
 		}
-		seen := viewOf("", im.ID, patientViews(in))
-		return s.moveNaming(tx, im, importer.EventInspected, map[string]any{"files": im.Files, "instances": im.Instances}, about(seen.patients, seen.studies))
+		return s.moveNaming(tx, im, importer.EventInspected, map[string]any{"files": im.Files, "instances": im.Instances},
+			viewOf("", im.ID, patientViews(in)).about())
 	})
 }
 

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,31 +25,40 @@ const viewsFor = MaxRetention + 24*time.Hour
 // view is something that somebody sees.
 type view struct {
 	event    string
-	id       string   // of the import; empty: none
-	delivery string   // of a receipt
-	studies  []string // their UIDs
-	patients []string // foreign ids
+	id       string // of the import; empty: none
+	delivery string // of a receipt
+	patients []SeenPatient
+}
+
+// SeenPatient is a foreign patient in an audit event, sealed.
+type SeenPatient struct {
+	ID      string   `json:"id"`
+	Studies []string `json:"studies"` // UIDs
 }
 
 // viewOf is seeing patients of an import.
 func viewOf(event, id string, patients []PatientView) view {
 	v := view{event: event, id: id}
 	for _, p := range patients {
-		v.patients = append(v.patients, p.ID)
+		seen := SeenPatient{ID: p.ID, Studies: []string{}}
 		for _, st := range p.Studies {
-			v.studies = append(v.studies, st.UID)
+			seen.Studies = append(seen.Studies, st.UID)
 		}
+		v.patients = append(v.patients, seen)
 	}
 	return v
 }
 
-// about is what of a patient an event has, sealed.
-func about(patients, studies []string) map[string]any {
-	if len(patients)+len(studies) == 0 {
+// about is what of patients an event has, sealed.
+func (v view) about() map[string]any {
+	if len(v.patients) == 0 {
 		return nil
 	}
-	return map[string]any{"patients": patients, "studies": studies}
+	return map[string]any{personalPatients: v.patients}
 }
+
+// personalPatients names the patients in what is personal of an event.
+const personalPatients = "patients"
 
 // viewed notes that somebody sees something, durably and before it is shown: once for a
 // person, the session (of a machine: the day) and the studies that are seen. This is
@@ -63,8 +71,11 @@ func (s *scope) viewed(ctx context.Context, v view) error {
 	if visit == "" {
 		visit = s.opts.Now().UTC().Format(time.DateOnly)
 	}
-	slices.Sort(v.studies)
-	key, err := s.v.MAC(ctx, "viewed", strings.Join(append([]string{s.who.Actor, visit, v.event, v.id, v.delivery}, v.studies...), "\n"))
+	what := []string{s.who.Actor, visit, v.event, v.id, v.delivery}
+	for _, p := range v.patients {
+		what = append(what, p.Studies...)
+	}
+	key, err := s.v.MAC(ctx, "viewed", strings.Join(what, "\n"))
 	if err != nil {
 		return err
 	}
@@ -76,7 +87,7 @@ func (s *scope) viewed(ctx context.Context, v view) error {
 	if err != nil || seen {
 		return err
 	}
-	e := store.Event{Import: v.id, Actor: s.who.Actor, Session: s.who.Session, Event: v.event, Personal: about(v.patients, v.studies)}
+	e := store.Event{Import: v.id, Actor: s.who.Actor, Session: s.who.Session, Event: v.event, Personal: v.about()}
 	if v.delivery != "" {
 		e.Detail = map[string]any{"delivery": v.delivery}
 	}

@@ -22,12 +22,16 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 	if err != nil {
 		return app.GatewayOptions{}, fmt.Errorf("outbound: %w", err)
 	}
+	receiver, err := n.openReceiver()
+	if err != nil {
+		return app.GatewayOptions{}, err
+	}
 	options := app.GatewayOptions{
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, Languages: []string{"de", "en"},
 		Transport:    guard.Session,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
-		PublicURL:    c.PublicURL, Warn: n.warner(), RetentionAudit: c.Retention.Audit, ExportHead: headsFile(c.Audit.HeadsDir),
+		PublicURL:    c.PublicURL, Warn: n.warner(), RetentionAudit: c.Retention.Audit, ExportHead: headsFile(c.Audit.HeadsDir), Receiver: receiver,
 	}
 	if o.Vary != nil {
 		o.Vary(&options)
