@@ -16,9 +16,9 @@ import (
 // AuditReceiver is told of all audit events: an audit record repository.
 type AuditReceiver struct {
 	Name string // what it is remembered by: another name is told everything anew
-	// Tell tells of events in their order. When it returns nil the receiver has them;
-	// after an error they are told again.
-	Tell func(ctx context.Context, told []Told) error
+	// Tell tells of events in their order, and of signed heads of the chain. When it
+	// returns nil the receiver has them; after an error they are told again.
+	Tell func(ctx context.Context, told []Told, heads []store.Head) error
 }
 
 // Told is an audit event as a receiver is told of it.
@@ -106,8 +106,8 @@ func (g *Gateway) tell(ctx context.Context, tenant string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	links, err := s.untold(ctx)
-	if err != nil || len(links) == 0 {
+	links, heads, err := s.untold(ctx)
+	if err != nil || len(links)+len(heads) == 0 {
 		return 0, err
 	}
 	lease, err := s.tellerLease(ctx)
@@ -117,7 +117,7 @@ func (g *Gateway) tell(ctx context.Context, tenant string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if links, err = s.untold(ctx); err != nil { // what another node told meanwhile is told
+	if links, heads, err = s.untold(ctx); err != nil { // what another node told meanwhile is told
 		return 0, err
 	}
 	var batch []Told
@@ -128,34 +128,51 @@ func (g *Gateway) tell(ctx context.Context, tenant string) (int, error) {
 		}
 		batch = append(batch, told)
 	}
-	if len(batch) == 0 {
+	if len(batch)+len(heads) == 0 {
 		return 0, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, tellTime)
 	defer cancel()
-	if err := g.opts.Receiver.Tell(bounded, batch); err != nil {
+	if err := g.opts.Receiver.Tell(bounded, batch, heads); err != nil {
 		return 0, fmt.Errorf("tell of audit events: %w", err)
 	}
 	err = s.t.Write(ctx, func(tx *store.Tx) error {
 		if err := tx.HoldLease(lease, tellLease); err != nil {
 			return err
 		}
+		if n := len(heads); n > 0 {
+			if err := tx.SetAuditCursor(g.opts.Receiver.heads(), heads[n-1].Seq); err != nil {
+				return err
+			}
+		}
+		if len(batch) == 0 {
+			return nil
+		}
 		return tx.SetAuditCursor(g.opts.Receiver.Name, batch[len(batch)-1].Seq)
 	})
-	return len(batch), err
+	return max(len(batch), len(heads)), err
 }
 
-// untold are the next links that the receiver was not told of.
-func (s *scope) untold(ctx context.Context) ([]store.Link, error) {
-	var links []store.Link
-	err := s.t.Read(ctx, func(tx *store.Tx) error {
+// heads is what is remembered of the heads that a receiver was told.
+func (r *AuditReceiver) heads() string { return r.Name + " heads" }
+
+// untold are the next links and heads that the receiver was not told of.
+func (s *scope) untold(ctx context.Context) (links []store.Link, heads []store.Head, err error) {
+	err = s.t.Read(ctx, func(tx *store.Tx) error {
 		after, err := tx.AuditCursor(s.opts.Receiver.Name)
-		if err == nil {
-			links, err = tx.Links(after, tellBatch)
+		if err != nil {
+			return err
 		}
+		if links, err = tx.Links(after, tellBatch); err != nil {
+			return err
+		}
+		if after, err = tx.AuditCursor(s.opts.Receiver.heads()); err != nil {
+			return err
+		}
+		heads, err = tx.Heads(after, tellBatch)
 		return err
 	})
-	return links, err
+	return links, heads, err
 }
 
 func (s *scope) tellerLease(ctx context.Context) (store.Lease, error) {

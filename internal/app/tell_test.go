@@ -19,9 +19,10 @@ type moody struct {
 	mu    sync.Mutex
 	calls int
 	told  []Told
+	heads []store.Head
 }
 
-func (m *moody) tell(_ context.Context, told []Told) error {
+func (m *moody) tell(_ context.Context, told []Told, heads []store.Head) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls++
@@ -33,6 +34,7 @@ func (m *moody) tell(_ context.Context, told []Told) error {
 		return errors.New("broken")
 	}
 	m.told = append(m.told, told...)
+	m.heads = append(m.heads, heads...)
 	return nil
 }
 
@@ -82,6 +84,13 @@ func TestReceiverIsTold(t *testing.T) {
 		if len(first) != events {
 			t.Fatalf("%d events were told", len(first))
 		}
+		must(t, h.signAll(ctx)) // long after its links were told
+		for range 4 {           // one of them holds the lease
+			_, _ = h.tellAll(ctx), second.tellAll(ctx)
+		}
+		if len(m.heads) != 1 || m.heads[0].Seq != events {
+			t.Errorf("heads: %+v", m.heads)
+		}
 		if e := first[7].Event; e.Event != "settings.changed" || e.Personal["address"] != "192.0.2.7" || e.Session != "s1" || e.Actor != "user:1" {
 			t.Errorf("%+v", e)
 		}
@@ -103,8 +112,8 @@ func TestReceiverWaitsForLease(t *testing.T) {
 	must(t, h.linkAll(t.Context()))
 	second := h.node(clock.Config)
 	told := 0
-	second.opts.Receiver = &AuditReceiver{Name: "r", Tell: func(context.Context, []Told) error { told++; return nil }}
-	h.opts.Receiver = &AuditReceiver{Name: "r", Tell: func(context.Context, []Told) error {
+	second.opts.Receiver = &AuditReceiver{Name: "r", Tell: func(context.Context, []Told, []store.Head) error { told++; return nil }}
+	h.opts.Receiver = &AuditReceiver{Name: "r", Tell: func(context.Context, []Told, []store.Head) error {
 		must(t, second.tellAll(t.Context()))
 		if told != 0 {
 			t.Error("two tell at once")
@@ -124,7 +133,7 @@ func TestReceiverHearsOfStudies(t *testing.T) {
 	var mu sync.Mutex
 	told := map[string]Told{}
 	w := newWorld(t, t.TempDir(), nil, func(o *GatewayOptions) {
-		o.Receiver = &AuditReceiver{Name: "r", Tell: func(_ context.Context, all []Told) error {
+		o.Receiver = &AuditReceiver{Name: "r", Tell: func(_ context.Context, all []Told, _ []store.Head) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, one := range all {

@@ -21,9 +21,11 @@ const (
 	// does not answer, it is used on: its period is not over.
 	holdFor = time.Hour
 	// prepareTime bounds how long a transaction waits for the keyring before it begins,
-	// and prepareAgain how soon it is asked again after it failed.
+	// and prepareAgain how soon it is asked again after it failed; keepFor, when there is
+	// a key to go on with.
 	prepareTime  = 5 * time.Second
 	prepareAgain = time.Second
+	keepFor      = time.Minute
 )
 
 // Period is the id of the key that seals what is personal in the events of a time: of
@@ -97,9 +99,10 @@ func (s *Sealer) Prepare(ctx context.Context, tenant string, at time.Time) {
 		h.period, h.key, h.next, h.err = period, key, s.now().Add(holdFor), nil
 		return
 	}
-	h.next = s.now().Add(prepareAgain)
-	if h.period != period || errors.Is(err, sealed.ErrErased) {
+	h.next = s.now().Add(keepFor)
+	if h.period != period || h.key == nil || errors.Is(err, sealed.ErrErased) {
 		h.period, h.key, h.err = period, nil, err
+		h.next = s.now().Add(prepareAgain)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"time"
 
 	"lotse/internal/app"
 	"lotse/internal/audit/atna"
@@ -79,9 +80,9 @@ func (n *Node) openReceiver() (*app.AuditReceiver, error) {
 }
 
 // telling makes messages of events and sends them.
-func telling(client *syslog.Client, c config.Syslog, id, site string) func(context.Context, []app.Told) error {
+func telling(client *syslog.Client, c config.Syslog, id, site string) func(context.Context, []app.Told, []store.Head) error {
 	source := atna.Source{ID: id, Site: site, Patients: c.Patients}
-	return func(ctx context.Context, told []app.Told) error {
+	return func(ctx context.Context, told []app.Told, heads []store.Head) error {
 		var all []syslog.Message
 		for _, t := range told {
 			texts, err := source.Messages(atnaEvent(t))
@@ -91,6 +92,18 @@ func telling(client *syslog.Client, c config.Syslog, id, site string) func(conte
 			for _, text := range texts {
 				all = append(all, syslog.Message{At: t.Event.At, Severity: syslog.Notice, Text: text})
 			}
+		}
+		for _, h := range heads {
+			line, err := json.Marshal(h)
+			if err != nil {
+				return err
+			}
+			at := time.UnixMicro(h.Signed)
+			text, err := source.Head(at, line)
+			if err != nil {
+				return err
+			}
+			all = append(all, syslog.Message{At: at, Severity: syslog.Notice, Text: text})
 		}
 		if len(all) == 0 {
 			return nil

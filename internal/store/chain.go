@@ -96,6 +96,22 @@ func (s *System) TenantsToLink(ctx context.Context) ([]string, error) {
 	return all, err
 }
 
+// OldestUnlinked is how long the oldest event of a living tenant has waited for its
+// link; 0 when none does.
+func (s *System) OldestUnlinked(ctx context.Context) (time.Duration, error) {
+	var waits time.Duration
+	err := s.Read(ctx, func(tx *Tx) error {
+		var at sql.NullInt64
+		err := tx.systemRow("SELECT min(e.at) FROM audit_pending p JOIN audit_events e ON e.tenant_id = p.tenant_id AND e.id = p.event_id "+
+			"JOIN tenants t ON t.id = p.tenant_id WHERE t.destroyed_at IS NULL", nil, &at)
+		if waits = 0; err == nil && at.Valid {
+			waits = max(tx.now.Sub(moment(at)), 0)
+		}
+		return err
+	})
+	return waits, err
+}
+
 // LinkEvents links events that have no link, the oldest first, and tells how many. It
 // is called under [Tx.TakeLease]. Whatever happens, an event has one link and a
 // number one event: the database sees to that.

@@ -169,6 +169,11 @@ func TestSchema(t *testing.T) {
 			all = append(append(all, texts...), more...)
 		}
 	}
+	head, err := source(true).Head(time.Unix(1, 0), []byte(`{"seq":1}`))
+	if err != nil || !strings.Contains(string(head), `value="eyJzZXEiOjF9"`) {
+		t.Errorf("%v: %s", err, head)
+	}
+	all = append(all, head)
 	if len(all) < 100 {
 		t.Fatalf("only %d messages", len(all))
 	}

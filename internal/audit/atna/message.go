@@ -3,6 +3,7 @@
 package atna
 
 import (
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"strings"
@@ -59,6 +60,11 @@ type (
 		LifeCycle string `xml:"ParticipantObjectDataLifeCycle,attr,omitempty"`
 		IDType    code   `xml:"ParticipantObjectIDTypeCode"`
 		Name      string `xml:"ParticipantObjectName"`
+		Detail    []pair `xml:"ParticipantObjectDetail"`
+	}
+	pair struct {
+		Type  string `xml:"type,attr"`
+		Value string `xml:"value,attr"` // Base64
 	}
 )
 
@@ -103,11 +109,7 @@ func (s Source) Messages(e Event) ([][]byte, error) {
 	if !ok {
 		return nil, nil
 	}
-	m := message{Event: event{Action: form.action, At: e.At.UTC().Format("2006-01-02T15:04:05.000000Z"), Outcome: form.outcome(), ID: form.id},
-		Source: source{Site: s.Site, ID: s.ID, Type: sourceType{"4"}}, Participants: form.participants(s, e)}
-	if form.kind != (code{}) {
-		m.Event.Types = []code{form.kind}
-	}
+	m := s.message(form, e)
 	patients := e.Patients
 	if len(patients) == 0 || !form.clinical() {
 		patients = []Patient{{}}
@@ -115,13 +117,41 @@ func (s Source) Messages(e Event) ([][]byte, error) {
 	var all [][]byte
 	for _, p := range patients {
 		m.Objects = form.objects(s, e, p)
-		text, err := xml.Marshal(m)
+		text, err := m.text()
 		if err != nil {
-			return nil, fmt.Errorf("make an audit message: %w", err)
+			return nil, err
 		}
-		all = append(all, append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`), text...))
+		all = append(all, text)
 	}
 	return all, nil
+}
+
+// Head makes the message that takes a signed head of the audit chain out of the house.
+func (s Source) Head(at time.Time, line []byte) ([]byte, error) {
+	m := s.message(form{id: dcm("110113", "Security Alert"), kind: own("head", "Signed head of the audit chain"), action: "E",
+		who: func(s Source, _ Event) []participant { return []participant{itself(s, application)} }}, Event{At: at})
+	log := auditLog(s, Event{}, Patient{})[0]
+	log.Detail = []pair{{"head", base64.StdEncoding.EncodeToString(line)}}
+	m.Objects = []object{log}
+	return m.text()
+}
+
+// message is a message without objects.
+func (s Source) message(form form, e Event) message {
+	m := message{Event: event{Action: form.action, At: e.At.UTC().Format("2006-01-02T15:04:05.000000Z"), Outcome: form.outcome(), ID: form.id},
+		Source: source{Site: s.Site, ID: s.ID, Type: sourceType{"4"}}, Participants: form.participants(s, e)}
+	if form.kind != (code{}) {
+		m.Event.Types = []code{form.kind}
+	}
+	return m
+}
+
+func (m message) text() ([]byte, error) {
+	text, err := xml.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("make an audit message: %w", err)
+	}
+	return append([]byte(`<?xml version="1.0" encoding="UTF-8"?>`), text...), nil
 }
 
 // actor is who did it.

@@ -232,6 +232,10 @@ func testChain(t *testing.T, h house) {
 		t.Error("there is something to link before there is")
 	}
 	add(3)
+	h.clock.advance(time.Minute)
+	if waits, err := h.db.System().OldestUnlinked(t.Context()); err != nil || waits < time.Minute {
+		t.Errorf("the oldest event waits for %v, %v", waits, err)
+	}
 	if c := readChain(t, h.db, tenant.ID()); len(c.unlinked) != 3 || !c.unlinked[0].Pending || !toLink() {
 		t.Errorf("%+v", c)
 	}
