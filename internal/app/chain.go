@@ -262,12 +262,14 @@ func trustedKeys(ctx context.Context, db *store.DB, vault *sealed.Vault, tenant 
 	return []string{audit.PublicKey(key)}, nil
 }
 
-// auditRetention erases the keys of periods of the audit trail whose time is over.
+// auditRetention erases the keys of periods of the audit trail whose time is over, unless
+// the clock may have jumped, which the retention of imports judges.
 func (g *Gateway) auditRetention(ctx context.Context) error {
-	switch err := g.clock.judge(ctx, g); {
-	case errors.Is(err, errClock):
-		return nil // as with imports
-	case err != nil:
+	now, err := g.databaseTime(ctx)
+	if err != nil {
+		return err
+	}
+	if steady, err := g.steady(ctx, now); err != nil || !steady {
 		return err
 	}
 	return g.endedPeriods(ctx, g.opts.RetentionAudit, func(s *scope, period string) error {

@@ -44,6 +44,21 @@ func OpenStores(ctx context.Context, cfg *config.Config) (*Stores, error) {
 	return s, nil
 }
 
+// OpenKeys opens the keyring that a configuration names, and nothing else: for what opens
+// columns and no segments.
+func OpenKeys(ctx context.Context, cfg *config.Config) (*sealed.Vault, error) {
+	n := &Node{Config: cfg}
+	master, err := keyring.MasterFile(n.masterKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("open the master key: %w", err)
+	}
+	keys, err := n.openKeyring(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sealed.New(nil, keyring.New(keys, master), sealed.Options{}), nil
+}
+
 // Vault is the sealed storage over them.
 func (s *Stores) Vault() *sealed.Vault {
 	return sealed.New(s.Blobs, keyring.New(s.Keys, s.Master), sealed.Options{})

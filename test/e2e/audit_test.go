@@ -76,6 +76,20 @@ func TestAuditVerify(t *testing.T) {
 				t.Errorf("after the restored gateway ran:\n%s", out)
 			}
 
+			master := filepath.Join(s.dir, "data", "master.key")
+			if err := os.Rename(master, master+".away"); err != nil {
+				t.Fatal(err)
+			}
+			if out := s.command("audit", "verify").want(t, 0).out; !strings.Contains(out, "not at hand") {
+				t.Errorf("without the keys:\n%s", out)
+			}
+			if out := s.command("audit", "verify", "--heads", file).want(t, 0).out; strings.Contains(out, "not at hand") {
+				t.Errorf("without the keys, with heads:\n%s", out)
+			}
+			if err := os.Rename(master+".away", master); err != nil {
+				t.Fatal(err)
+			}
+
 			s.holder("UPDATE audit_events SET actor = 'nobody' WHERE event = 'import.created'")
 			r := s.command("audit", "verify").want(t, 1)
 			if !strings.Contains(r.out, "is not what was written") || !strings.Contains(r.err, "ask who had access") {
