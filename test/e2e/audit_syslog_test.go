@@ -81,6 +81,7 @@ func TestAuditMessages(t *testing.T) {
 	}
 	s.until(id, "purged")
 	s.node.Kill() // with everything still to be told
+	s.command("audit", "verify").want(t, 0)
 	receiver.Start()
 	s.start()
 	until(`originalText="DICOM Study Deleted"`)
