@@ -11,6 +11,7 @@ import (
 
 	"lotse/internal/app"
 	"lotse/internal/audit"
+	"lotse/internal/backup"
 	"lotse/internal/config"
 	"lotse/internal/node"
 	"lotse/internal/sealed"
@@ -37,6 +38,13 @@ var errTampered = errors.New("the audit trail is not as it was written")
 // it, it also knows which key the heads must be signed with.
 func (c auditVerifyCmd) Run(s *session) error {
 	return withDatabase(s, c.sources(), func(ctx context.Context, db *store.DB) error {
+		schema, err := db.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if len(schema.Pending) > 0 {
+			return &backup.Refusal{Code: backup.Outdated, Detail: fmt.Sprintf("%d, %d", schema.Version, schema.Latest)}
+		}
 		tenants, err := db.System().Tenants(ctx)
 		if err != nil {
 			return err

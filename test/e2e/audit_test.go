@@ -43,6 +43,9 @@ func TestAuditVerify(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			heads := t.TempDir()
 			s := newSite(t, shared)
+			if r := s.command("audit", "verify").want(t, 1); !strings.Contains(r.err, "lotse migrate up") {
+				t.Errorf("an empty database: %s", r.err)
+			}
 			s.node.Config["AUDIT_HEADS_DIR"] = heads
 			s.start().setUp()
 			s.uploaded(exam(t, 1))
