@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
 
 	"lotse/dlx"
+	"lotse/internal/auth/access"
 	"lotse/internal/importer"
 	"lotse/internal/receive"
 	"lotse/internal/sealed"
@@ -56,7 +58,10 @@ type arrived struct {
 func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) error {
 	in.count(1)
 	defer in.count(-1)
-	s, err := in.g.scope(ctx, Who{Tenant: in.tenant, Actor: "dicom:" + meta.CallingAE})
+	who := Who{Tenant: in.tenant, Actor: "dicom:" + meta.CallingAE}
+	remote, _ := netip.ParseAddr(meta.Peer) // for the audit trail, as all requests have it
+	ctx = access.WithActor(ctx, access.Actor{ID: who.Actor, Tenant: who.Tenant, Kind: access.Token, Remote: remote})
+	s, err := in.g.scope(ctx, who)
 	if err != nil {
 		return err
 	}
