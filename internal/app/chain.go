@@ -58,7 +58,7 @@ func (g *Gateway) Announce(ctx context.Context, event string) error {
 func (g *Gateway) KeepChain(ctx context.Context) {
 	every := time.NewTicker(linkEvery)
 	defer every.Stop()
-	signed := time.Now()
+	var signed time.Time // what a node left that was lost is signed at once
 	failing := false
 	step := func(ctx context.Context, sign bool) {
 		err := g.linkAll(ctx)

@@ -66,6 +66,8 @@ const (
 	maxSorted = 24
 	// patience is how late the linker and the signer may be.
 	patience = 10 * time.Minute
+	// shortPause is how much of a pause between two links counts as time that passed.
+	shortPause = time.Minute
 )
 
 // exported is a head as it is kept for comparing.
@@ -90,7 +92,7 @@ type Verifier struct {
 	next     int // the exported head to compare with
 
 	last      store.Link
-	unsigned  int64 // when the oldest link after the last head was linked; 0: there is none
+	unsigned  time.Duration // how long links came after the last head, without long pauses
 	misfits   []misfit
 	progress  func(links int64)
 	differing map[int64]bool // numbers of exported heads that were told
@@ -155,8 +157,8 @@ func (v *Verifier) Link(l store.Link, signed *store.Head) error {
 		v.misfit(l)
 	}
 	v.compare(l)
-	if v.unsigned == 0 {
-		v.unsigned = l.Linked
+	if pause := time.Duration(l.Linked-v.last.Linked) * time.Microsecond; v.report.Links > 0 {
+		v.unsigned += min(max(pause, 0), shortPause) // it may have been that no node ran
 	}
 	if signed != nil {
 		v.head(*signed, l.Hash)
@@ -245,7 +247,7 @@ func (v *Verifier) Report(at time.Time) *Report {
 	if v.next < len(v.exported) {
 		v.find(Finding{Code: ExportedBeyond, Seq: v.exported[v.next].seq, Until: v.exported[len(v.exported)-1].seq})
 	}
-	if v.unsigned != 0 && time.UnixMicro(v.last.Linked).Sub(time.UnixMicro(v.unsigned)) > patience {
+	if v.unsigned > patience {
 		v.find(Finding{Code: HeadsMissing, Seq: v.report.Signed + 1, Until: v.last.Seq})
 	}
 	v.sortMisfits()
