@@ -60,6 +60,9 @@ func explain(w io.Writer, p *phrase.Phrases, err error) int {
 	case errors.As(err, &usage):
 		_, _ = fmt.Fprintf(w, "%s\n%s\n", terminal.Clean(usage.Error()), p.Say("problem.usage.do", nil))
 		return exitUsage
+	case errors.Is(err, errTampered):
+		_, _ = fmt.Fprintf(w, "%s\n%s\n", p.Say("admin.audit.failed", nil), p.Say("admin.audit.failed.do", nil))
+		return exitFailed
 	case errors.As(err, &settings):
 		_, _ = fmt.Fprintln(w, settings.Error())
 		return exitUsage

@@ -33,6 +33,7 @@ type cli struct {
 	Restore restoreCmd `cmd:"" help:"Put a backup into an empty installation."`
 	Keys    keysCmd    `cmd:"" help:"Look after the keys of the imports."`
 	Tenant  tenantCmd  `cmd:"" help:"Look after organisations whose data is walled off from all others."`
+	Audit   auditCmd   `cmd:"" help:"Look after the audit trail."`
 	Clock   clockCmd   `cmd:"" help:"Look after the clock that decides when imports are erased."`
 	Demo    demoCmd    `cmd:"" help:"Show the whole way of an import between a demonstration portal and PACS."`
 	Version versionCmd `cmd:"" help:"Print the version."`

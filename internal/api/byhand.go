@@ -26,6 +26,7 @@ type ByHand struct {
 	Operation
 	ContentType string            // of the request's body; empty: none
 	Headers     map[string]string // of the request: what each says
+	Query       map[string]string // of the address: what each says
 	Answers     []Answer
 }
 
@@ -37,6 +38,9 @@ func (s *Server) HandleOperation(op ByHand, h http.Handler) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(op.Headers)) {
 		d.Parameters = append(d.Parameters, &huma.Param{Name: name, In: "header", Description: op.Headers[name], Schema: &huma.Schema{Type: huma.TypeString}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(op.Query)) {
+		d.Parameters = append(d.Parameters, &huma.Param{Name: name, In: "query", Description: op.Query[name], Schema: &huma.Schema{Type: huma.TypeString}})
 	}
 	if op.ContentType != "" {
 		d.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{op.ContentType: {Schema: bytesSchema()}}}

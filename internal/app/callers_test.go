@@ -199,7 +199,7 @@ func TestQuota(t *testing.T) {
 		clock.add(usageWindow + 2*usageSlot)
 		expect("COUNTED", ports[0], 0)
 		expect("WEIGHED", ports[1], 2)
-		used := func() (u store.Usage) {
+		used := func() (u store.Sent) {
 			must(t, one.db.Tenant("main").Read(t.Context(), func(tx *store.Tx) (err error) {
 				u, err = tx.Used(v.ID, time.Time{}.AddDate(1970, 0, 0))
 				return err
@@ -228,7 +228,7 @@ func TestQuotaOfLargeObjects(t *testing.T) {
 		receive := func(in *Intake, study string, bytesOf []byte) error {
 			return in.Receive(t.Context(), receive.Meta{Rule: caller.ID, Tenant: "second", Counted: true, CallingAE: "CT1", Study: study}, bytes.NewReader(bytesOf))
 		}
-		used := func() (u store.Usage) {
+		used := func() (u store.Sent) {
 			must(t, nodes[0].db.Tenant("second").Read(t.Context(), func(tx *store.Tx) (err error) {
 				u, err = tx.Used(caller.ID, time.Unix(0, 0))
 				return err
@@ -239,7 +239,7 @@ func TestQuotaOfLargeObjects(t *testing.T) {
 		if err := receive(intakes[0], "1", bytes.Repeat(object, 4)); !errors.Is(err, errQuota) {
 			t.Errorf("one that is larger than the quota: %v", err)
 		}
-		if u, n := used(), files(t, filepath.Join(dir, "blobs")); u != (store.Usage{}) || n != 0 {
+		if u, n := used(), files(t, filepath.Join(dir, "blobs")); u != (store.Sent{}) || n != 0 {
 			t.Errorf("a refused one leaves %+v and %d segments", u, n)
 		}
 		var all sync.WaitGroup
@@ -255,7 +255,7 @@ func TestQuotaOfLargeObjects(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if u := used(); kept.Load() < 1 || kept.Load() > quota/size || u != (store.Usage{Objects: kept.Load(), Bytes: kept.Load() * size}) {
+		if u := used(); kept.Load() < 1 || kept.Load() > quota/size || u != (store.Sent{Objects: kept.Load(), Bytes: kept.Load() * size}) {
 			t.Errorf("%d were taken, counted as %+v", kept.Load(), u)
 		}
 		for kept.Load() < quota/size { // one at a time, what fits is taken

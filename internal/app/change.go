@@ -83,7 +83,7 @@ func (g *Gateway) Reject(ctx context.Context, who Who, id string, version int64,
 		if err := s.purgeSoon(tx, im); err != nil {
 			return err
 		}
-		return s.move(tx, im, importer.EventRejected, nil)
+		return s.moveNaming(tx, im, importer.EventRejected, nil, map[string]any{"reason": reason})
 	})
 }
 

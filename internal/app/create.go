@@ -280,6 +280,9 @@ func (s *scope) insert(tx *store.Tx, im *begun) error {
 	if tx.Now().Sub(im.since) > beginTime {
 		return errOld
 	}
+	if err := tx.MeterImport(im.Import); err != nil {
+		return err
+	}
 	detail := map[string]any{"kind": im.Kind, "legal_basis": im.LegalBasis}
 	if im.Site != "" {
 		detail["site"] = im.Site

@@ -86,7 +86,7 @@ func (g *Gateway) Decide(ctx context.Context, who Who, id string, version int64,
 			contradictions = append(contradictions, string(f.Code))
 		}
 		detail := map[string]any{"destinations": n.Destinations, "contradictions": contradictions, "reason_given": d.Reason != ""}
-		if err := s.move(tx, im, importer.EventDecided, detail); err != nil {
+		if err := s.moveNaming(tx, im, importer.EventDecided, detail, d.personal()); err != nil {
 			return err
 		}
 		for _, destination := range n.Destinations {
@@ -133,6 +133,12 @@ func (s *scope) decide(ctx context.Context, im *store.Import, n NewDecision) (*d
 		return nil, &ReasonNeededError{d.Findings}
 	}
 	return d, nil
+}
+
+// personal is what the audit trail keeps of a decision, sealed.
+func (d *decided) personal() map[string]any {
+	return map[string]any{"patient": d.Decision.Patient, "accession_number": d.Decision.Accession, "set": d.Decision.Set, "only_patient": d.OnlyPatient,
+		"same_patient": d.SamePatient, "reason": d.Reason}
 }
 
 // choice is the part of a decision that says which patients it is about.

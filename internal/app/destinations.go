@@ -198,7 +198,7 @@ func (g *Gateway) AddDestination(ctx context.Context, who Who, n NewDestination)
 		if err := tx.InsertDestination(&d); err != nil {
 			return err
 		}
-		return s.auditDestination(tx, "destination.created", d)
+		return s.auditDestination(tx, "destination.created", nil, &d)
 	})
 	if err != nil {
 		return nil, err
@@ -207,9 +207,17 @@ func (g *Gateway) AddDestination(ctx context.Context, who Who, n NewDestination)
 	return &v, err
 }
 
-func (s *scope) auditDestination(tx *store.Tx, event string, d store.Destination) error {
-	return tx.Audit(store.Event{Actor: s.who.Actor, Event: event,
-		Detail: map[string]any{"destination": d.ID, "name": d.Name, "config": json.RawMessage(d.Config)}})
+// auditDestination tells of a change; before and after are nil where there was, or is,
+// none.
+func (s *scope) auditDestination(tx *store.Tx, event string, before, after *store.Destination) error {
+	detail := map[string]any{}
+	for when, d := range map[string]*store.Destination{"before": before, "after": after} {
+		if d != nil {
+			detail["destination"] = d.ID
+			detail[when] = map[string]any{"name": d.Name, "config": json.RawMessage(d.Config)}
+		}
+	}
+	return tx.Audit(store.Event{Actor: s.who.Actor, Session: s.who.Session, Event: event, Detail: detail})
 }
 
 // Destinations lists what can be delivered to.
@@ -272,11 +280,12 @@ func (g *Gateway) ChangeDestination(ctx context.Context, who Who, id string, ver
 		if d, err = s.destination(tx, id, version); err != nil {
 			return err
 		}
+		before := *d
 		d.Name, d.Config = n.Name, config
 		if err := tx.SaveDestination(d); err != nil {
 			return err
 		}
-		return s.auditDestination(tx, "destination.changed", *d)
+		return s.auditDestination(tx, "destination.changed", &before, d)
 	})
 	if err != nil {
 		return nil, err
@@ -299,7 +308,7 @@ func (g *Gateway) RemoveDestination(ctx context.Context, who Who, id string, ver
 		if err := tx.DeleteDestination(id); err != nil {
 			return err
 		}
-		return s.auditDestination(tx, "destination.removed", *d)
+		return s.auditDestination(tx, "destination.removed", d, nil)
 	})
 }
 

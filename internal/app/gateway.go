@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"lotse/internal/audit"
 	"lotse/internal/importer"
 	"lotse/internal/plaintext"
 	"lotse/internal/sealed"
@@ -30,6 +31,7 @@ type Gateway struct {
 	log   *slog.Logger
 	clock clock
 	keys  keyless
+	name  string // of this gateway among all nodes
 }
 
 // GatewayOptions is how a gateway works. Zero durations stand for the defaults.
@@ -85,6 +87,14 @@ type GatewayOptions struct {
 	DestinationCAs *x509.CertPool
 	// Warn sends a warning that an import ends undelivered; nil: only the page says so.
 	Warn func(ctx context.Context, w Warning) error
+	// RetentionAudit is how long what is personal in the audit trail can be read, from
+	// the end of its month; 3 years.
+	RetentionAudit time.Duration
+	// ExportHead takes each signed head of the audit chain out of the database; nil: only
+	// the API does.
+	ExportHead func(store.Head) error
+	// Receiver is told of all events, when they are linked; nil: nobody is.
+	Receiver *AuditReceiver
 	// Now is the clock of this node; nil: time.Now. Times in the database are its own.
 	Now func() time.Time
 	// Monotonic is a clock that nobody sets; nil: time.Now, whose differences are such.
@@ -110,6 +120,7 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 	or(&o.CommitPatience, 15*time.Minute)
 	or(&o.CommitWait, 5*time.Second)
 	o.LegalBasis = cmp.Or(o.LegalBasis, importer.BasisTreatment)
+	or(&o.RetentionAudit, 3*365*24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -121,7 +132,10 @@ func (o GatewayOptions) withDefaults() GatewayOptions {
 
 // NewGateway returns the service layer over an open database and vault.
 func NewGateway(db *store.DB, vault *sealed.Vault, blobs blob.Store, log *slog.Logger, opts GatewayOptions) *Gateway {
-	return &Gateway{db: db, vault: vault, blobs: blobs, log: log, opts: opts.withDefaults()}
+	if vault != nil { // what is personal in audit events is sealed by every gateway
+		db.SealEvents(audit.NewSealer(vault))
+	}
+	return &Gateway{db: db, vault: vault, blobs: blobs, log: log, opts: opts.withDefaults(), name: store.NewID()}
 }
 
 // Who asks for something. Every use case takes one.
@@ -203,6 +217,11 @@ func (s *scope) open(ctx context.Context, id, purpose string, column []byte, val
 // move carries an import over one transition, with its audit event: there is no
 // other way to change a state.
 func (s *scope) move(tx *store.Tx, im *store.Import, e importer.Event, detail map[string]any) error {
+	return s.moveNaming(tx, im, e, detail, nil)
+}
+
+// moveNaming is move whose audit event has something personal in it, sealed.
+func (s *scope) moveNaming(tx *store.Tx, im *store.Import, e importer.Event, detail, personal map[string]any) error {
 	from := im.State
 	to, err := from.Next(e)
 	if err != nil {
@@ -215,15 +234,19 @@ func (s *scope) move(tx *store.Tx, im *store.Import, e importer.Event, detail ma
 	if err := tx.SaveImport(im); err != nil {
 		return err
 	}
-	return s.audit(tx, im.ID, "import."+string(e), from, to, detail)
+	return s.auditNaming(tx, im.ID, "import."+string(e), from, to, detail, personal)
 }
 
 func (s *scope) audit(tx *store.Tx, id, event string, from, to any, detail map[string]any) error {
+	return s.auditNaming(tx, id, event, from, to, detail, nil)
+}
+
+func (s *scope) auditNaming(tx *store.Tx, id, event string, from, to any, detail, personal map[string]any) error {
 	all := map[string]any{"from": from, "to": to}
 	for k, v := range detail {
 		all[k] = v
 	}
-	return tx.Audit(store.Event{Import: id, Actor: s.who.Actor, Event: event, Detail: all})
+	return tx.Audit(store.Event{Import: id, Actor: s.who.Actor, Session: s.who.Session, Event: event, Detail: all, Personal: personal})
 }
 
 // moveDelivery carries a delivery over one transition, with its audit event.

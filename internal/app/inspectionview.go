@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"lotse/internal/importer"
-	"lotse/internal/store"
 )
 
 // InspectionView is everything that is known of what came.
@@ -97,10 +96,7 @@ func (g *Gateway) Inspection(ctx context.Context, who Who, id string) (*Inspecti
 	if err != nil {
 		return nil, err
 	}
-	err = s.t.Write(ctx, func(tx *store.Tx) error {
-		return tx.Audit(store.Event{Import: id, Actor: s.who.Actor, Event: "access.inspection"})
-	})
-	if err != nil {
+	if err := s.viewed(ctx, viewOf(viewInspection, id, patientViews(found.Inspection))); err != nil {
 		return nil, err
 	}
 	return inspectionView(found), nil

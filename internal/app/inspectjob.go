@@ -37,10 +37,14 @@ func (g *Gateway) inspectJob(ctx context.Context, run *queue.Run) error {
 	return s.finish(ctx, run, im.ID, func(tx *store.Tx, im *store.Import) error {
 		im.Files, im.Instances = int64(in.Files), int64(in.Instances())
 		im.Problem, im.ProblemHost, im.RetryAt, im.Question, im.Secrets = "", "", zeroTime, nil, nil
+		if err := tx.MeterImport(im); err != nil {
+			return err
+		}
 		if in.Instances()+len(in.Documents) == 0 {
 			return s.fail(tx, im, &importer.Problem{Code: importer.ProblemNothing})
 		}
-		return s.move(tx, im, importer.EventInspected, map[string]any{"files": im.Files, "instances": im.Instances})
+		return s.moveNaming(tx, im, importer.EventInspected, map[string]any{"files": im.Files, "instances": im.Instances},
+			viewOf("", im.ID, patientViews(in)).about())
 	})
 }
 

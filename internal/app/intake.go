@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 
 	"lotse/dlx"
+	"lotse/internal/auth/access"
 	"lotse/internal/importer"
 	"lotse/internal/receive"
 	"lotse/internal/sealed"
@@ -106,7 +108,10 @@ func (in *Intake) Receive(ctx context.Context, meta receive.Meta, r io.Reader) e
 }
 
 func (in *Intake) receive(ctx context.Context, d *desk, meta receive.Meta, r io.Reader) error {
-	s, err := in.g.scope(ctx, Who{Tenant: meta.Tenant, Actor: "dicom:" + meta.CallingAE})
+	who := Who{Tenant: meta.Tenant, Actor: "dicom:" + meta.CallingAE}
+	remote, _ := netip.ParseAddr(meta.Peer) // for the audit trail, as all requests have it
+	ctx = access.WithActor(ctx, access.Actor{ID: who.Actor, Tenant: who.Tenant, Kind: access.Token, Remote: remote})
+	s, err := in.g.scope(ctx, who)
 	if err != nil {
 		return err
 	}

@@ -49,6 +49,7 @@ func (g *Gateway) Register(w *queue.Workers) {
 	every("close-received", min(5*time.Second, max(g.opts.Quiet/2, time.Second)), g.closeReceived)
 	every("receipts", time.Hour, g.endReceipts)
 	every("end-idle", 10*time.Minute, g.endIdle)
+	every("audit-retention", time.Hour, g.auditRetention)
 	every("warn", 10*time.Minute, g.warn)
 	every("collect", time.Hour, g.collect)
 	every("daily-check", 24*time.Hour, g.dailyCheck)

@@ -169,6 +169,9 @@ func (g *Gateway) collect(ctx context.Context) error {
 	if _, err := g.db.System().DropIdempotent(ctx, now.Add(-24*time.Hour)); err != nil {
 		return err
 	}
+	if _, err := g.db.System().DropViews(ctx, now.Add(-viewsFor)); err != nil {
+		return err
+	}
 	if _, err := g.db.System().PruneJobs(ctx, 7*24*time.Hour, 10_000); err != nil {
 		return err
 	}
@@ -189,6 +192,13 @@ func (g *Gateway) dailyCheck(ctx context.Context) error {
 	n, err := g.Overdue(ctx)
 	if err == nil && n > 0 {
 		g.log.Error("imports are older than they may be", "count", n)
+	}
+	if err != nil {
+		return err
+	}
+	n, err = g.OverduePeriods(ctx)
+	if err == nil && n > 0 {
+		g.log.Error("what is personal in the audit trail is older than it may be", "periods", n)
 	}
 	return err
 }

@@ -31,7 +31,7 @@ var errQuota = &receive.Refusal{Reason: receive.OutOfResources, Text: "the quota
 // used. Rows count it before the bytes are stored, so that it holds on every node.
 type charge struct {
 	caller  string
-	use     store.Usage
+	use     store.Sent
 	back    time.Time // of a settlement: the slot that it was charged in
 	slot    time.Time // in which it was charged
 	granted int64     // bytes
@@ -48,7 +48,7 @@ type tally struct {
 
 // take charges more bytes, and the object itself with the first of them.
 func (t *tally) take(ctx context.Context, objects, bytes int64) error {
-	c := &charge{caller: t.caller, use: store.Usage{Objects: objects, Bytes: bytes}}
+	c := &charge{caller: t.caller, use: store.Sent{Objects: objects, Bytes: bytes}}
 	if err := t.group.Do(ctx, c); err != nil {
 		return err
 	}
@@ -65,9 +65,9 @@ func (t *tally) take(ctx context.Context, objects, bytes int64) error {
 // settle gives back what was charged and not used; all of it when the object was not
 // kept. What a crash keeps from it counts as sent for an hour.
 func (t *tally) settle(ctx context.Context, kept bool, bytes int64) error {
-	back := store.Usage{Objects: -1, Bytes: -t.bytes}
+	back := store.Sent{Objects: -1, Bytes: -t.bytes}
 	if kept {
-		back = store.Usage{Bytes: bytes - t.bytes}
+		back = store.Sent{Bytes: bytes - t.bytes}
 	}
 	return t.group.Do(context.WithoutCancel(ctx), &charge{caller: t.caller, use: back, back: t.slot})
 }
@@ -106,7 +106,7 @@ func (g *Gateway) chargeAll(ctx context.Context, who Who, list []*charge) error 
 }
 
 // inLastHour is what counts against the quotas of a caller.
-func inLastHour(tx *store.Tx, caller string) (store.Usage, error) {
+func inLastHour(tx *store.Tx, caller string) (store.Sent, error) {
 	return tx.Used(caller, tx.Now().Truncate(usageSlot).Add(-usageWindow))
 }
 
@@ -145,5 +145,5 @@ func (c *charge) count(tx *store.Tx) error {
 	if err := tx.ForgetUsage(c.caller, now.Add(-usageWindow)); err != nil {
 		return err
 	}
-	return tx.Use(c.caller, now, store.Usage{Objects: c.use.Objects, Bytes: left})
+	return tx.Use(c.caller, now, store.Sent{Objects: c.use.Objects, Bytes: left})
 }

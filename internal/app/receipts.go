@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 
 	"lotse/internal/importer"
@@ -73,52 +71,11 @@ const settingSigningKey = "signing-key"
 
 // signer is the tenant's key for receipts, made when there is none.
 func (s *scope) signer(ctx context.Context) (receipt.Key, error) {
-	var column string
-	err := s.t.Read(ctx, func(tx *store.Tx) (err error) {
-		column, err = tx.Setting(settingSigningKey)
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		column, err = s.newSigner(ctx)
-	}
-	if err != nil {
-		return nil, err
-	}
-	raw, err := base64.StdEncoding.DecodeString(column)
-	if err != nil {
-		return nil, fmt.Errorf("read the signing key: %w", err)
-	}
-	seed, err := s.v.OpenTenant(ctx, settingSigningKey, raw)
-	if err != nil {
-		return nil, err
-	}
-	if len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("read the signing key: %w", sealed.ErrDamaged)
-	}
-	return receipt.Key(ed25519.NewKeyFromSeed(seed)), nil
-}
-
-// newSigner makes the key; should two nodes do so at once, the first one stands.
-func (s *scope) newSigner(ctx context.Context) (string, error) {
-	seed := make([]byte, ed25519.SeedSize)
-	_, _ = rand.Read(seed) // never fails: it ends the process instead
-	raw, err := s.v.SealTenant(ctx, settingSigningKey, seed)
-	if err != nil {
-		return "", err
-	}
-	key := receipt.Key(ed25519.NewKeyFromSeed(seed))
-	var column string
-	err = s.t.Write(ctx, func(tx *store.Tx) (err error) {
-		if column, err = tx.Setting(settingSigningKey); !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		column = base64.StdEncoding.EncodeToString(raw)
-		if err := tx.SetSetting(settingSigningKey, column); err != nil {
-			return err
-		}
+	key, err := s.ownSigningKey(ctx, settingSigningKey, func(tx *store.Tx, made ed25519.PrivateKey) error {
+		key := receipt.Key(made)
 		return tx.InsertSigningKey(&store.SigningKey{ID: key.KeyID(), Public: base64.StdEncoding.EncodeToString(key.Public()), Created: tx.Now()})
 	})
-	return column, err
+	return receipt.Key(key), err
 }
 
 // receiptEnded reports whether the receipt of a delivery is kept no longer.
@@ -186,9 +143,7 @@ func (g *Gateway) Receipt(ctx context.Context, who Who, id, delivery string) (io
 	case err != nil:
 		return nil, err
 	}
-	if err := s.t.Write(ctx, func(tx *store.Tx) error {
-		return tx.Audit(store.Event{Import: id, Actor: s.who.Actor, Event: "access.receipt", Detail: map[string]any{"delivery": delivery}})
-	}); err != nil {
+	if err := s.viewed(ctx, view{event: viewReceipt, id: id, delivery: delivery}); err != nil {
 		return nil, err
 	}
 	return whole(signed), nil

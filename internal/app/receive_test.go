@@ -122,4 +122,8 @@ func TestReceivedObjectsBecomeAnImport(t *testing.T) {
 	if list := open(); len(list) != 4 {
 		t.Errorf("late objects: %d imports", len(list))
 	}
+	begun, err := w.AuditEvents(ctx, w.who, store.EventFilter{Actor: "dicom:CT1", Event: "import.created", Limit: 10})
+	if err != nil || len(begun.Events) != 4 || begun.Events[0].Personal["address"] != "127.0.0.1" {
+		t.Errorf("the trail does not tell where they came from: %+v, %v", begun, err)
+	}
 }

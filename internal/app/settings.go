@@ -126,6 +126,7 @@ func (g *Gateway) ChangeSettings(ctx context.Context, who Who, version int64, n 
 		if version >= 0 && version != k.Version {
 			return ErrChanged
 		}
+		before := k.Set
 		k.Version, k.Set = k.Version+1, n
 		text, err := json.Marshal(k)
 		if err != nil {
@@ -134,7 +135,7 @@ func (g *Gateway) ChangeSettings(ctx context.Context, who Who, version int64, n 
 		if err := tx.SetSetting(settingKeeping, string(text)); err != nil {
 			return err
 		}
-		return tx.Audit(store.Event{Actor: who.Actor, Event: "settings.changed", Detail: map[string]any{"set": n}})
+		return tx.Audit(store.Event{Actor: who.Actor, Event: "settings.changed", Detail: map[string]any{"before": before, "after": n}})
 	})
 	if err != nil {
 		return nil, err

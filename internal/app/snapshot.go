@@ -164,7 +164,18 @@ func (g *Gateway) Snapshot(ctx context.Context, who Who, id string) (*Snapshot, 
 	if errors.Is(err, sealed.ErrErased) { // purged while it was read
 		return v, nil
 	}
-	return v, err
+	if err == nil && v.names() {
+		err = s.viewed(ctx, viewOf(viewImport, id, v.Patients))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// names reports whether a snapshot shows, or may show, whose exam it is.
+func (v *Snapshot) names() bool {
+	return v.Patients != nil || v.Decision != nil || v.Question != nil && len(v.Question.Choice) > 0
 }
 
 // outline is what can be said of an import without its key.

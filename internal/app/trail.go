@@ -18,8 +18,12 @@ type TrailEvent struct {
 
 // Trail returns what happened to an import, in order, also after it was erased.
 func (g *Gateway) Trail(ctx context.Context, who Who, id string) ([]TrailEvent, error) {
+	s, err := g.scope(ctx, who)
+	if err != nil {
+		return nil, err
+	}
 	var list []store.Event
-	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
+	err = s.t.Read(ctx, func(tx *store.Tx) (err error) {
 		if _, err = tx.Import(id); err != nil {
 			return err
 		}
@@ -29,11 +33,18 @@ func (g *Gateway) Trail(ctx context.Context, who Who, id string) ([]TrailEvent, 
 	if err != nil {
 		return nil, err
 	}
+	if err := s.viewed(ctx, view{event: viewTrail, id: id}); err != nil {
+		return nil, err
+	}
 	out := make([]TrailEvent, len(list))
 	for i, e := range list {
-		out[i] = TrailEvent{ID: e.ID, At: e.At, Actor: e.Actor, Event: e.Event, Detail: e.Detail}
+		out[i] = trailEvent(e)
 	}
 	return out, nil
+}
+
+func trailEvent(e store.Event) TrailEvent {
+	return TrailEvent{ID: e.ID, At: e.At, Actor: e.Actor, Event: e.Event, Detail: e.Detail}
 }
 
 // Version returns the version of an import: what an edit is compared with.

@@ -94,7 +94,7 @@ func openWorld(t *testing.T, dir string, config store.Config, blobs blob.Store, 
 	if vary != nil {
 		vary(&o)
 	}
-	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
+	log := newTestLog(t)
 	w := &world{Gateway: NewGateway(db, vault, blobs, log, o), t: t, dir: dir, who: Who{Tenant: "main", Actor: "test"}}
 	workers := queue.New(db.System(), queue.Options{Node: "test " + store.NewID(), Log: log, RetryFirst: 50 * time.Millisecond,
 		Concurrency: Concurrency(2, 2, 2, 2)})
@@ -117,6 +117,8 @@ func (w *world) close() {
 	w.stop()
 	w.working.Wait()
 }
+
+func newTestLog(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(testLog{t}, nil)) }
 
 type testLog struct{ t *testing.T }
 

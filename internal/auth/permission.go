@@ -17,6 +17,7 @@ const (
 	ImportsEnd         access.Permission = "imports.end" // cancel, reject, delete
 	ReceiptsRead       access.Permission = "receipts.read"
 	AuditRead          access.Permission = "audit.read"
+	UsageRead          access.Permission = "usage.read"
 	DestinationsRead   access.Permission = "destinations.read"
 	DestinationsManage access.Permission = "destinations.manage"
 	SettingsRead       access.Permission = "settings.read"
@@ -55,7 +56,7 @@ func (r Role) Permissions() []access.Permission {
 
 func table() map[Role][]access.Permission {
 	return map[Role][]access.Permission{
-		Administrator: {ImportsRead, ImportsCreate, ImportsAnswer, ImportsDecide, ImportsEnd, ReceiptsRead, AuditRead,
+		Administrator: {ImportsRead, ImportsCreate, ImportsAnswer, ImportsDecide, ImportsEnd, ReceiptsRead, AuditRead, UsageRead,
 			DestinationsRead, DestinationsManage, SettingsRead, SettingsManage, TokensManage},
 		Integrator: {ImportsRead, ImportsCreate, ImportsAnswer, ImportsDecide, ImportsEnd, ReceiptsRead, DestinationsRead},
 	}

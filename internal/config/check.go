@@ -43,6 +43,7 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	c.checkStorage(k)
 	c.checkFolders(k)
 	c.checkRetention(k)
+	c.checkAudit(k)
 	c.checkDICOM(k)
 	c.checkOutbound(k)
 	c.checkMail(k)
@@ -121,6 +122,28 @@ func (c *Config) checkRetention(k *checker) {
 	k.within("retention.after_delivery", r.AfterDelivery, 0, MaxImages)
 	k.within("retention.after_rejection", r.AfterRejection, 0, MaxImages)
 	k.within("retention.receipts", r.Receipts, 24*time.Hour, 100*365*24*time.Hour)
+	k.within("retention.audit", r.Audit, 31*24*time.Hour, 100*365*24*time.Hour)
+}
+
+func (c *Config) checkAudit(k *checker) {
+	s := c.Audit.Syslog
+	k.pair("audit.syslog.cert_file", s.CertFile, "audit.syslog.key_file", s.KeyFile)
+	k.oneOf("audit.syslog.facility", s.Facility, Facilities()...)
+	if s.Address == "" {
+		return
+	}
+	u, err := url.Parse(s.Address)
+	switch {
+	case err != nil || u.Port() == "" || u.Hostname() == "" || u.Scheme != "tls" && u.Scheme != "tcp" && u.Scheme != "udp" || strings.Trim(u.Path, "/") != "":
+		k.fault("audit.syslog.address", "is no address; write it as tls://syslog.example.org:6514")
+	case u.Scheme != "tls" && !plaintext.Local(u.Host):
+		k.fault("audit.syslog.address", "would send the audit trail in the clear; use tls:// for other machines")
+	}
+}
+
+// Facilities are the facilities of syslog that audit messages may have.
+func Facilities() []string {
+	return []string{"authpriv", "audit", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7"}
 }
 
 func (c *Config) checkDICOM(k *checker) {

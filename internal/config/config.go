@@ -31,6 +31,7 @@ type Config struct {
 	MasterKey      MasterKey      `koanf:"master_key"`
 	Folders        Folders        `koanf:"folders"`
 	Retention      Retention      `koanf:"retention"`
+	Audit          Audit          `koanf:"audit"`
 	DICOM          DICOM          `koanf:"dicom"`
 	Outbound       Outbound       `koanf:"outbound"`
 	Mail           Mail           `koanf:"mail"`
@@ -98,6 +99,24 @@ type Retention struct {
 	AfterDelivery  time.Duration `koanf:"after_delivery"`  // from delivered and verified
 	AfterRejection time.Duration `koanf:"after_rejection"` // from rejected or cancelled
 	Receipts       time.Duration `koanf:"receipts"`        // receipts without personal data
+	Audit          time.Duration `koanf:"audit"`           // what is personal in the audit trail, from the end of its month
+}
+
+// Audit is where the audit trail goes besides the database.
+type Audit struct {
+	HeadsDir string `koanf:"heads_dir"` // signed heads of the chain are appended to a file there; empty: only the API has them
+	Syslog   Syslog `koanf:"syslog"`
+}
+
+// Syslog is the receiver of audit messages (DICOM PS3.15 A.5): an audit record
+// repository. Without Address nothing is sent.
+type Syslog struct {
+	Address  string `koanf:"address"`   // tls://host:port; tcp:// and udp:// on this machine only
+	CAFile   string `koanf:"ca_file"`   // who signed the receiver's certificate; empty: the system's authorities
+	CertFile string `koanf:"cert_file"` // shown to the receiver
+	KeyFile  string `koanf:"key_file"`
+	Facility string `koanf:"facility"` // authpriv, audit, local0 to local7
+	Patients bool   `koanf:"patients"` // name patients by their ids
 }
 
 // DICOM is the C-STORE provider, the way in for objects that are sent.
@@ -170,10 +189,12 @@ type Log struct {
 // Default is what is in force when nothing is set.
 func Default() Config {
 	return Config{
-		DataDir:    "./lotse-data",
-		Listen:     "localhost:8080",
-		Metrics:    Metrics{Listen: "localhost:9464"},
-		Retention:  Retention{Images: MaxImages, AfterDelivery: 24 * time.Hour, AfterRejection: 24 * time.Hour, Receipts: 10 * 365 * 24 * time.Hour},
+		DataDir: "./lotse-data",
+		Listen:  "localhost:8080",
+		Metrics: Metrics{Listen: "localhost:9464"},
+		Retention: Retention{Images: MaxImages, AfterDelivery: 24 * time.Hour, AfterRejection: 24 * time.Hour, Receipts: 10 * 365 * 24 * time.Hour,
+			Audit: 3 * 365 * 24 * time.Hour},
+		Audit:      Audit{Syslog: Syslog{Facility: "authpriv"}},
 		DICOM:      DICOM{Listen: "127.0.0.1:11112", AETitle: "LOTSE", Quiet: time.Minute},
 		Outbound:   Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
 		Mail:       Mail{Security: "starttls"},

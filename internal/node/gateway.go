@@ -28,6 +28,10 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 	if err != nil {
 		return app.GatewayOptions{}, err
 	}
+	receiver, err := n.openReceiver()
+	if err != nil {
+		return app.GatewayOptions{}, err
+	}
 	options := app.GatewayOptions{
 		Version: o.Version, Retention: c.Retention.Images, Grace: c.Retention.AfterDelivery, GraceRejected: c.Retention.AfterRejection,
 		Receipts: c.Retention.Receipts, Quiet: c.DICOM.Quiet, Institution: c.Institution, Station: c.Station, Issuer: c.Issuer, ReceiveAE: c.DICOM.AETitle,
@@ -35,7 +39,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 		Transport: guard.Session,
 		Plaintext: c.Exceptions(), Exposures: exposures(c), Certificates: certificates(c), FolderRoots: c.Folders.Roots, Portals: portals(c.Outbound.Portals), LegalBasis: importer.LegalBasis(c.LegalBasis), DestinationCAs: authorities,
 		InsecureHTTP: len(c.Outbound.AllowHTTP) > 0, // the guard decides for which hosts
-		PublicURL:    c.PublicURL, Warn: n.warner(),
+		PublicURL:    c.PublicURL, Warn: n.warner(), RetentionAudit: c.Retention.Audit, ExportHead: headsFile(c.Audit.HeadsDir), Receiver: receiver,
 	}
 	if o.Vary != nil {
 		o.Vary(&options)

@@ -17,6 +17,7 @@ const (
 	gaugeJobs    = "lotse_jobs"
 	gaugeJobAge  = "lotse_jobs_oldest_due_seconds"
 	gaugeClock   = "lotse_purge_paused"
+	gaugeLinks   = "lotse_audit_unlinked_seconds"
 )
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -49,6 +50,9 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 			send(jobs, float64(b.Running), b.Kind, "running")
 			send(age, b.Age.Seconds(), b.Kind)
 		}
+	}
+	if waits, err := g.n.DB.System().OldestUnlinked(ctx); err == nil {
+		send(desc(gaugeLinks, "How long the oldest audit event has waited for its link: seconds at most."), waits.Seconds())
 	}
 	if why, err := g.n.Gateway.ClockPaused(ctx); err == nil {
 		paused := 0.0

@@ -145,6 +145,8 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.ready != nil {
 		n.ready()
 	}
+	end := n.keepTrail(ctx)
+	defer end()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.Server.Run(ctx) })
 	group.Go(func() error { return n.workers.Run(ctx) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"lotse/internal/audit"
 	"lotse/internal/config"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob"
@@ -38,7 +39,24 @@ func OpenStores(ctx context.Context, cfg *config.Config) (*Stores, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stores{DB: db, Blobs: n.Blobs, Keys: keys, Master: master}, nil
+	s := &Stores{DB: db, Blobs: n.Blobs, Keys: keys, Master: master}
+	db.SealEvents(audit.NewSealer(s.Vault()))
+	return s, nil
+}
+
+// OpenKeys opens the keyring that a configuration names, and nothing else: for what opens
+// columns and no segments.
+func OpenKeys(ctx context.Context, cfg *config.Config) (*sealed.Vault, error) {
+	n := &Node{Config: cfg}
+	master, err := keyring.MasterFile(n.masterKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("open the master key: %w", err)
+	}
+	keys, err := n.openKeyring(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sealed.New(nil, keyring.New(keys, master), sealed.Options{}), nil
 }
 
 // Vault is the sealed storage over them.

@@ -109,6 +109,7 @@ func TestEveryCodeHasItsPhrases(t *testing.T) {
 		{importer + "/adjust", "Rule", "invalid.", []string{""}},
 		{"dlx", "QuestionType", "question.", []string{""}},
 		{"internal/backup", "Code", "admin.refused.", []string{"", ".do"}},
+		{"internal/audit", "Code", "admin.audit.found.", []string{""}},
 	} {
 		for _, value := range constants(t, c.folder, c.typeName) {
 			for _, suffix := range c.suffixes {

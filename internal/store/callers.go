@@ -92,12 +92,12 @@ func (tx *Tx) DeleteCaller(id string) error {
 		"WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL", id, micros(tx.now)))
 }
 
-// Usage is how much came.
-type Usage struct{ Objects, Bytes int64 }
+// Sent is how much came from a caller.
+type Sent struct{ Objects, Bytes int64 }
 
 // Used is what a caller has sent in slots that began at since or later.
-func (tx *Tx) Used(caller string, since time.Time) (Usage, error) {
-	var u Usage
+func (tx *Tx) Used(caller string, since time.Time) (Sent, error) {
+	var u Sent
 	err := tx.row("SELECT CAST(COALESCE(sum(objects), 0) AS bigint), CAST(COALESCE(sum(bytes), 0) AS bigint) FROM caller_usage "+
 		"WHERE tenant_id = $1 AND caller_id = $2 AND slot >= $3", []any{caller, since.UnixMicro()}, &u.Objects, &u.Bytes)
 	return u, err
@@ -105,7 +105,7 @@ func (tx *Tx) Used(caller string, since time.Time) (Usage, error) {
 
 // Use adds to what a caller has sent in the slot that began at a time; less than nought
 // gives it back. Lock the caller first.
-func (tx *Tx) Use(caller string, slot time.Time, u Usage) error {
+func (tx *Tx) Use(caller string, slot time.Time, u Sent) error {
 	_, err := tx.exec("INSERT INTO caller_usage (tenant_id, caller_id, slot, objects, bytes) VALUES ($1, $2, $3, $4, $5) "+
 		"ON CONFLICT (tenant_id, caller_id, slot) DO UPDATE SET objects = caller_usage.objects + excluded.objects, "+
 		"bytes = caller_usage.bytes + excluded.bytes", caller, slot.UnixMicro(), u.Objects, u.Bytes)

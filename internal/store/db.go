@@ -31,6 +31,9 @@ type DB struct {
 	reader   *sql.DB
 	enqueued chan struct{}
 	closed   atomic.Bool
+
+	eventSealer atomic.Pointer[EventSealer]
+	ahead       atomic.Int64 // how far the database's clock is before this node's, ns
 }
 
 // Open opens the database; it runs no migrations. PostgreSQL is connected to and

@@ -50,5 +50,6 @@ func (s *System) SwapInstallation(ctx context.Context, name, old, value string) 
 func Tables() []string {
 	return []string{"sites", "callers", "caller_usage", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
 		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency",
+		"audit_pending", "audit_links", "audit_heads", "audit_views", "audit_cursors", "leases", "usage_imports",
 		"portals"}
 }

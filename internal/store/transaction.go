@@ -97,6 +97,7 @@ func (s *System) WriteAs(ctx context.Context, tenant string, f func(tx *Tx) erro
 
 // transact runs f until it commits or fails for good.
 func (db *DB) transact(ctx context.Context, tenant string, m mode, f func(*Tx) error) error {
+	db.prepareSealing(ctx, tenant, m)
 	started := time.Now()
 	for attempt := 0; ; attempt++ {
 		err := db.once(ctx, tenant, m, f)
@@ -209,6 +210,7 @@ func (tx *Tx) enter() error {
 		return tx.fail("begin", err)
 	}
 	tx.now = now.Add(tx.db.shift()).UTC().Truncate(time.Microsecond)
+	tx.db.ahead.Store(int64(time.Until(tx.now)))
 	if tx.tenant == everyone {
 		return nil
 	}

@@ -62,8 +62,8 @@ func (r *Restored) Remember(name, value string) error { return r.tx.remember(nam
 func (r *Restored) DestroyTenant(id string) error { return r.tx.destroyTenant(id) }
 
 // Void ends what belonged to the processes and people of the installation that was
-// backed up: tokens and the setting up (a new link is printed), the leases of jobs
-// and uploads, transactions of storage commitment that are open (they are asked
+// backed up: tokens and the setting up (a new link is printed), the leases of jobs,
+// uploads and other work, transactions of storage commitment that are open (they are asked
 // again), requests that were running.
 func (r *Restored) Void() (v Voided, err error) {
 	tx := r.tx
@@ -79,6 +79,7 @@ func (r *Restored) Void() (v Voided, err error) {
 		{&v.Jobs, "UPDATE jobs SET state = 'waiting', node = NULL, lease_until = NULL, token = token + 1, " +
 			"attempt = CASE WHEN attempt > 0 THEN attempt - 1 ELSE 0 END WHERE state = 'running'", nil},
 		{&v.Uploads, "UPDATE uploads SET lease = lease + 1, leased_until = 0 WHERE leased_until <> 0", nil},
+		{nil, "UPDATE leases SET node = '', until = 0, token = token + 1", nil},
 		{&v.Commitments, "UPDATE commitments SET state = '" + CommitmentExpired + "' WHERE state = '" + CommitmentOpen + "'", nil},
 		{&v.Requests, "DELETE FROM idempotency WHERE status = 0", nil},
 	} {

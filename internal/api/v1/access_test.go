@@ -113,7 +113,7 @@ func TestNobody(t *testing.T) {
 func TestIntegrator(t *testing.T) {
 	w := open(t, storetest.SQLite(t))
 	ids := w.things(w.admin)
-	managing := []access.Permission{auth.DestinationsManage, auth.SettingsRead, auth.SettingsManage, auth.TokensManage, auth.AuditRead}
+	managing := []access.Permission{auth.DestinationsManage, auth.SettingsRead, auth.SettingsManage, auth.TokensManage, auth.AuditRead, auth.UsageRead}
 	for _, route := range w.guarded() {
 		if !slices.Contains(managing, route.Permission) {
 			continue

@@ -19,6 +19,7 @@ import (
 func Rows(t *testing.T, p Place) {
 	c := new(clock)
 	h := house{db: p.Migrated(t, c.config), other: p.Open(t, c.config), clock: c}
+	h.open = func(t testing.TB) *store.DB { return p.Open(t, c.config) }
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, house)
@@ -35,12 +36,20 @@ func Rows(t *testing.T, p Place) {
 		{"Sites", testSites},
 		{"ImportsOfSites", testImportsOfSites},
 		{"Callers", testCallers},
-		{"Usage", testUsage},
+		{"Sent", testSent},
 		{"Deliveries", testDeliveries},
 		{"Outcomes", testOutcomes},
 		{"Commitments", testCommitments},
 		{"Receipts", testReceipts},
 		{"Events", testEvents},
+		{"FindEvents", testFindEvents},
+		{"SealedEvents", testSealedEvents},
+		{"EventsOnce", testEventsOnce},
+		{"Chain", testChain},
+		{"ChainOfLateCommits", testChainOfLateCommits},
+		{"RaceOfLinkers", testRaceOfLinkers},
+		{"HeldLeases", testHeldLeases},
+		{"Usage", testUsage},
 		{"Tokens", testTokens},
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
@@ -66,6 +75,7 @@ func Rows(t *testing.T, p Place) {
 type house struct {
 	db, other *store.DB
 	clock     *clock
+	open      func(t testing.TB) *store.DB // as one more node
 }
 
 // clock shifts the time of a database.
@@ -203,7 +213,7 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 		_, _, err := tx.Enqueue(store.Job{Kind: "fetch", Subject: "import"})
 		return errors.Join(err, tx.AddSite("north", "North"),
 			tx.InsertCaller(aCaller("caller")),
-			tx.Use("caller", noon(0), store.Usage{Objects: 1, Bytes: 100}),
+			tx.Use("caller", noon(0), store.Sent{Objects: 1, Bytes: 100}),
 			tx.InsertImport(aStudy("import")),
 			tx.InsertPart(aPart("import")),
 			tx.AddSegments("import", 1, []store.Segment{{ID: "segment", Start: 0, Size: 100}}),
@@ -215,6 +225,7 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 				State: store.CommitmentOpen, Opened: noon(0), Report: []byte("report")}),
 			tx.InsertReceipt(&store.Receipt{Delivery: "delivery", Import: "import", Created: noon(0), Document: []byte(`{}`)}),
 			tx.Audit(store.Event{ID: "event", Import: "import", Actor: "user-1", Event: "import.created", At: noon(0)}),
+			fillChain(tx),
 			tx.InsertToken(&store.Token{ID: "token", Hash: "hash-" + mark, Name: "script", Role: "clerk", Created: noon(0)}),
 			tx.SetSetting("language", "de"),
 			tx.InsertSigningKey(&store.SigningKey{ID: "key", Public: "AAAA", Created: noon(0)}),

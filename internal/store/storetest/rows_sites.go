@@ -180,7 +180,7 @@ func testCallers(t *testing.T, h house) {
 }
 
 // testUsage counts what 8 writers of two nodes send, of which none may be lost.
-func testUsage(t *testing.T, h house) {
+func testSent(t *testing.T, h house) {
 	tenant := Tenant(t, h.db)
 	write(t, tenant, func(tx *store.Tx) error {
 		return errors.Join(tx.InsertCaller(aCaller("1")), tx.InsertCaller(aCaller("2")))
@@ -198,23 +198,23 @@ func testUsage(t *testing.T, h house) {
 			if err != nil {
 				return err
 			}
-			return tx.Use("1", noon(0), store.Usage{Objects: 1, Bytes: 100})
+			return tx.Use("1", noon(0), store.Sent{Objects: 1, Bytes: 100})
 		})
 	})
 	if outcomes[""] != limit || outcomes[errFull.Error()] != writers-limit {
 		t.Errorf("outcomes: %v", outcomes)
 	}
 	write(t, tenant, func(tx *store.Tx) error {
-		return errors.Join(tx.Use("1", noon(-time.Hour), store.Usage{Objects: 1, Bytes: 7}), tx.Use("2", noon(0), store.Usage{Objects: 1}),
-			tx.Use("1", noon(0), store.Usage{Bytes: -50}))
+		return errors.Join(tx.Use("1", noon(-time.Hour), store.Sent{Objects: 1, Bytes: 7}), tx.Use("2", noon(0), store.Sent{Objects: 1}),
+			tx.Use("1", noon(0), store.Sent{Bytes: -50}))
 	})
-	used := func(since time.Time) store.Usage {
-		return get(t, tenant, func(tx *store.Tx) (store.Usage, error) { return tx.Used("1", since) })
+	used := func(since time.Time) store.Sent {
+		return get(t, tenant, func(tx *store.Tx) (store.Sent, error) { return tx.Used("1", since) })
 	}
-	same(t, "within the slots", used(noon(0)), store.Usage{Objects: limit, Bytes: 100*limit - 50})
-	same(t, "with the older one", used(noon(-time.Hour)), store.Usage{Objects: limit + 1, Bytes: 100*limit - 43})
+	same(t, "within the slots", used(noon(0)), store.Sent{Objects: limit, Bytes: 100*limit - 50})
+	same(t, "with the older one", used(noon(-time.Hour)), store.Sent{Objects: limit + 1, Bytes: 100*limit - 43})
 	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetUsage("1", noon(0)) })
-	same(t, "without what is forgotten", used(noon(-time.Hour)), store.Usage{Objects: limit, Bytes: 100*limit - 50})
+	same(t, "without what is forgotten", used(noon(-time.Hour)), store.Sent{Objects: limit, Bytes: 100*limit - 50})
 }
 
 var errFull = errors.New("the quota is used up")

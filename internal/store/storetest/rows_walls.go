@@ -39,7 +39,7 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 		},
 		"caller":       func() (any, error) { return value(tx.Caller("caller")) },
 		"callers":      func() (any, error) { return tx.Callers() },
-		"usage":        func() (any, error) { u, err := tx.Used("caller", noon(0)); return int(u.Objects + u.Bytes), err },
+		"sent":         func() (any, error) { u, err := tx.Used("caller", noon(0)); return int(u.Objects + u.Bytes), err },
 		"destination":  func() (any, error) { return value(tx.Destination("destination")) },
 		"destinations": func() (any, error) { return tx.Destinations() },
 		"delivery":     func() (any, error) { return value(tx.Delivery("delivery")) },
@@ -52,10 +52,22 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 		"commitments":   func() (any, error) { return tx.CommitmentsOf("delivery") },
 		"receipt":       func() (any, error) { return value(tx.Receipt("delivery")) },
 		"events":        func() (any, error) { return tx.Events("import") },
-		"tokens":        func() (any, error) { return tx.Tokens() },
-		"setting":       func() (any, error) { return tx.Setting("language") },
-		"signing keys":  func() (any, error) { return tx.SigningKeys() },
-		"portals":       func() (any, error) { return tx.Portals() },
+		"found events":  func() (any, error) { return tx.FindEvents(store.EventFilter{Limit: 10}) },
+		"last link":     func() (any, error) { return value(pointed(tx.LastLink())) },
+		"links":         func() (any, error) { return tx.Links(0, 10) },
+		"heads":         func() (any, error) { return tx.Heads(0, 10) },
+		"last head":     func() (any, error) { return value(pointed(tx.LastHead())) },
+		"audited":       func() (any, error) { return numbered(tx.Audited("seen")) },
+		"cursor":        func() (any, error) { n, err := tx.AuditCursor("siem"); return int(n), err },
+		"usage":         func() (any, error) { return tx.Usage("2000-01", "3000-01") },
+		"persons": func() (any, error) {
+			n, err := tx.ActivePersons(noon(-1000*time.Hour), noon(1000*time.Hour))
+			return int(n), err
+		},
+		"tokens":       func() (any, error) { return tx.Tokens() },
+		"setting":      func() (any, error) { return tx.Setting("language") },
+		"signing keys": func() (any, error) { return tx.SigningKeys() },
+		"portals":      func() (any, error) { return tx.Portals() },
 	}
 }
 
@@ -64,6 +76,16 @@ func value[T any](p *T, err error) (any, error) {
 		return nil, err
 	}
 	return *p, err
+}
+
+func pointed[T any](v T, err error) (*T, error) { return &v, err }
+
+// numbered makes a list of what is true, so that false is an empty one.
+func numbered(b bool, err error) (any, error) {
+	if b {
+		return []bool{b}, err
+	}
+	return []bool{}, err
 }
 
 func collected[T any](each func(func(T) error) error) (any, error) {
@@ -106,17 +128,21 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"save caller":   func(tx *store.Tx) error { c := aCaller("caller"); c.Version = 1; return tx.SaveCaller(c) },
 		"lock caller":   func(tx *store.Tx) error { _, err := tx.LockCaller("caller"); return err },
 		"delete caller": func(tx *store.Tx) error { return tx.DeleteCaller("caller") },
-		"use":           func(tx *store.Tx) error { return foreign(tx.Use("caller", noon(0), store.Usage{Objects: 5})) },
+		"use":           func(tx *store.Tx) error { return foreign(tx.Use("caller", noon(0), store.Sent{Objects: 5})) },
 		"save delivery": func(tx *store.Tx) error { return tx.SaveDelivery(delivery) },
 		"lock delivery": func(tx *store.Tx) error { _, err := tx.LockDelivery("delivery"); return err },
 		"save commitment": func(tx *store.Tx) error {
 			return tx.SaveCommitment(&store.Commitment{UID: "2.25." + mark, State: store.CommitmentFailed})
 		},
 		"lock commitment": func(tx *store.Tx) error { _, err := tx.LockCommitment("2.25." + mark); return err },
-		"revoke portal":   func(tx *store.Tx) error { return tx.RevokePortal("portal.example") },
-		"revoke token":    func(tx *store.Tx) error { return tx.RevokeToken("token") },
-		"renew upload":    func(tx *store.Tx) error { return gone(tx.RenewUpload("upload", 1, time.Hour)) },
-		"hold upload":     func(tx *store.Tx) error { return gone(tx.HoldUpload("upload", 1)) },
+		"hold lease": func(tx *store.Tx) error {
+			return gone(tx.HoldLease(store.Lease{Name: "chain", Node: "a", Token: 1}, time.Hour))
+		},
+		"insert head":   func(tx *store.Tx) error { return foreign(tx.InsertHead(&store.Head{Seq: 1, Hash: "x"})) },
+		"revoke token":  func(tx *store.Tx) error { return tx.RevokeToken("token") },
+		"renew upload":  func(tx *store.Tx) error { return gone(tx.RenewUpload("upload", 1, time.Hour)) },
+		"hold upload":   func(tx *store.Tx) error { return gone(tx.HoldUpload("upload", 1)) },
+		"revoke portal": func(tx *store.Tx) error { return tx.RevokePortal("portal.example") },
 		"insert part": func(tx *store.Tx) error {
 			return foreign(tx.InsertPart(&store.Part{Import: "import", Role: store.RoleCame, Key: "x"}))
 		},
