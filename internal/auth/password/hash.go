@@ -42,13 +42,13 @@ const (
 // DefaultMemory is what all hashes at once may take, in bytes.
 const DefaultMemory = 256 << 20
 
-// waiting is how many may wait for their turn; more are turned away.
-const waiting = 128
+// maxWaiting is how many may wait for their turn; more are turned away.
+const maxWaiting = 128
 
 // ErrDamaged: it is no hash of a password.
 var ErrDamaged = errors.New("password: not a hash")
 
-// BusyError: too many wait already.
+// BusyError says that too many wait already.
 type BusyError struct{}
 
 func (BusyError) Error() string { return "password: too many at once" }
@@ -112,7 +112,7 @@ func (h *Hasher) Waste(ctx context.Context, plain string) error {
 }
 
 func (h *Hasher) run(ctx context.Context, p Params, plain string, salt []byte) ([]byte, error) {
-	if h.waiting.Add(1) > waiting {
+	if h.waiting.Add(1) > maxWaiting {
 		h.waiting.Add(-1)
 		return nil, BusyError{}
 	}

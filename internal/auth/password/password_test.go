@@ -66,7 +66,7 @@ func TestWork(t *testing.T) {
 	if _, err := h.Hash(ended, "x"); !errors.Is(err, context.Canceled) {
 		t.Errorf("nobody waits any more: %v", err)
 	}
-	h.waiting.Store(waiting)
+	h.waiting.Store(maxWaiting)
 	var busy BusyError
 	if _, err := h.Hash(t.Context(), "x"); !errors.As(err, &busy) || !busy.Temporary() {
 		t.Errorf("too many: %v", err)
