@@ -42,6 +42,7 @@ type Options struct {
 	Poll      time.Duration // between two looks at what a stream shows; 500 ms
 	Heartbeat time.Duration // between two comments on a quiet stream; 15 s
 	CertPoll  time.Duration // between two looks at CertFile and KeyFile; 5 s
+	Recheck   time.Duration // between two looks at whether a stream's client may still have it; 30 s
 	MaxStream time.Duration // after which a client has to connect to a stream anew; 15 min
 }
 
@@ -58,6 +59,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Heartbeat, 15*time.Second)
 	set(&o.CertPoll, 5*time.Second)
 	set(&o.MaxStream, 15*time.Minute)
+	set(&o.Recheck, 30*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -39,6 +39,7 @@ type Node struct {
 	Blobs   blob.Store
 	Gateway *app.Gateway
 	Tokens  *auth.Tokens
+	Persons *auth.Accounts
 	Server  *api.Server
 
 	workers *queue.Workers
@@ -84,6 +85,7 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	}
 	n.Gateway = app.NewGateway(n.DB, n.Vault, n.Blobs, n.Log, options)
 	n.Tokens = auth.NewTokens(n.DB)
+	n.Persons = auth.NewAccounts(n.DB, n.Vault, n.accountOptions())
 	n.workers = queue.New(n.DB.System(), queue.Options{Node: nodeName(), Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})
 	n.Gateway.Register(n.workers)

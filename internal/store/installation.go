@@ -49,5 +49,6 @@ func (s *System) SwapInstallation(ctx context.Context, name, old, value string) 
 // Every one has a column tenant_id; in jobs it may be '*'.
 func Tables() []string {
 	return []string{"sites", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
-		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency"}
+		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency",
+		"users", "credentials", "sessions", "networks", "throttles", "approvals", "elevations"}
 }

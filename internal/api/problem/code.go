@@ -41,6 +41,14 @@ const (
 	ReasonNeeded      Code = "reason-needed"
 	SeveralPatients   Code = "several-patients"
 	NoSuchPatient     Code = "no-such-patient"
+
+	LoginFailed     Code = "login-failed"
+	LoginUnfinished Code = "login-unfinished"
+	LoginStep       Code = "login-step"
+	Reauthenticate  Code = "reauthenticate"
+	NeedsHTTPS      Code = "needs-https"
+	RolesApart      Code = "roles-apart"
+	OwnAccount      Code = "own-account"
 )
 
 // Entry describes a code.
@@ -64,9 +72,13 @@ func general() []Entry {
 		{Malformed, http.StatusBadRequest, "The request cannot be read", "Send what the documentation of this operation describes."},
 		{BadCursor, http.StatusBadRequest, "The cursor is not one of this list", "Begin again without a cursor."},
 		{IdempotencyKey, http.StatusBadRequest, "The idempotency key is not usable", "Use 1 to 128 visible ASCII characters, a new random key for each creation."},
-		{Unauthenticated, http.StatusUnauthorized, "Nobody is known by this token", "Send a valid token in the header Authorization: Bearer."},
+		{Unauthenticated, http.StatusUnauthorized, "Nobody is known by this token or session", "Send a valid token in the header Authorization: Bearer, or log in."},
+		{LoginFailed, http.StatusUnauthorized, "This is not right", "Check the login name and what proves who you are. An administrator can help to get in again."},
 		{Forbidden, http.StatusForbidden, "This is not permitted", "Ask an administrator for the permission."},
-		{CrossOrigin, http.StatusForbidden, "The request comes from another site's page", "Open Lotse by its own address; public_url must be that address."},
+		{CrossOrigin, http.StatusForbidden, "The request comes from another site's page", "Open Lotse by its own address; public_url must be that address. Requests with a session need the header X-Lotse-Page."},
+		{LoginUnfinished, http.StatusForbidden, "The login is not complete", "GET /login says what comes next."},
+		{Reauthenticate, http.StatusForbidden, "Who you are has to be proved again for this", "POST /login/again, and send the same again. A token can do this only in the first hour after it was made."},
+		{NeedsHTTPS, http.StatusForbidden, "Nobody can log in over a connection that is not encrypted", "Open Lotse by https, or on the computer that it runs on."},
 		{NotFound, http.StatusNotFound, "There is no such thing", "Check the address; what was purged cannot be had any more."},
 		{MethodNotAllowed, http.StatusMethodNotAllowed, "This cannot be done with it", "Use one of the methods in the header Allow."},
 		{NotAcceptable, http.StatusNotAcceptable, "The answer cannot be had in this form", "Accept application/json."},
@@ -74,7 +86,9 @@ func general() []Entry {
 		{Conflict, http.StatusConflict, "This does not fit the present state", "Get the present state and decide again."},
 		{NotPossible, http.StatusConflict, "This is not possible in the state it is in", "Get it: its next says what can be done now."},
 		{NameTaken, http.StatusConflict, "There is one with this name already", "Choose another name."},
-		{LastAdministrator, http.StatusConflict, "This is the last token of an administrator", "Create another one first, or nobody can get in any more."},
+		{LastAdministrator, http.StatusConflict, "This is the last administrator", "Make another one first, or nobody can manage this installation any more."},
+		{LoginStep, http.StatusConflict, "This is not what the login needs next", "GET /login says what comes next."},
+		{OwnAccount, http.StatusConflict, "Nobody does this to their own account", "Ask another administrator."},
 		{IdempotencyBusy, http.StatusConflict, "The first request with this idempotency key is still running", "Wait a little and send the same again."},
 		{Gone, http.StatusGone, "It is not there any more", "Begin again."},
 		{PreconditionFailed, http.StatusPreconditionFailed, "It was changed in the meantime", "Get it, look at the change, and send yours with the new ETag."},
@@ -84,6 +98,7 @@ func general() []Entry {
 		{ReasonNeeded, http.StatusUnprocessableEntity, "The exam contradicts the patient", "Make sure that it is the right patient, and say in reason why the contradictions in errors are accepted."},
 		{SeveralPatients, http.StatusUnprocessableEntity, "The exam is of several patients", "Name one in only_patient, or confirm with same_patient that they are one person."},
 		{NoSuchPatient, http.StatusUnprocessableEntity, "No patient of the exam is called so", "Take only_patient from patients of the import: an id or a name."},
+		{RolesApart, http.StatusUnprocessableEntity, "These roles are not for one person", "Who administers sees no patient and no audit trail: make two accounts for two persons."},
 		{IdempotencyMismatch, http.StatusUnprocessableEntity, "This idempotency key was used for another request", "Use a new key for each creation."},
 		{Locked, http.StatusLocked, "Somebody else is writing to it", "Wait a little and try again."},
 		{PreconditionRequired, http.StatusPreconditionRequired, "An edit has to say what it edits", "Send the ETag of what you saw in the header If-Match."},

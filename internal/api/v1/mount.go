@@ -21,6 +21,8 @@ import (
 type Deps struct {
 	Gateway *app.Gateway
 	Tokens  *auth.Tokens
+	// Accounts are those of persons.
+	Accounts *auth.Accounts
 	// Tenant is whose first administrator is made by setting up.
 	Tenant string
 	// PublicURL is how others reach this installation: scheme://host[:port].
@@ -32,13 +34,18 @@ type Deps struct {
 }
 
 // routes are the handlers of all routes.
-type routes struct{ Deps }
+type routes struct {
+	Deps
+	canKeep func(context.Context) bool // whether a browser would keep a session
+}
 
 // Mount registers all routes.
 func Mount(s *api.Server, d Deps) {
-	r := &routes{d}
+	r := &routes{Deps: d}
 	r.setup(s)
+	r.login(s)
 	r.self(s)
+	r.account(s)
 	r.imports(s)
 	r.actions(s)
 	r.decision(s)
@@ -51,6 +58,7 @@ func Mount(s *api.Server, d Deps) {
 	r.settings(s)
 	r.clock(s)
 	r.tokens(s)
+	r.users(s)
 	r.linkExchange(s)
 }
 
@@ -62,6 +70,7 @@ const (
 	tagProof        = "Proof"
 	tagSettings     = "Settings"
 	tagAccess       = "Access"
+	tagLogin        = "Login"
 )
 
 // who is on whose behalf a request is served.

@@ -32,7 +32,12 @@ func invalid(err error) *problem.Problem {
 	var value *adjust.InvalidError
 	var reason *app.ReasonNeededError
 	var stopped *importer.Problem
+	var account *auth.InvalidError
 	switch {
+	case errors.As(err, &account):
+		return problem.New(problem.Invalid, "").With(problem.Field{Location: "body." + account.Field, Message: account.Code})
+	case errors.Is(err, auth.ErrRolesApart):
+		return problem.New(problem.RolesApart, "")
 	case errors.As(err, &field):
 		return problem.New(problem.Invalid, "").With(problem.Field{Location: "body." + field.Field, Message: field.Code})
 	case errors.As(err, &value):
@@ -100,6 +105,14 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.Gone, "The link has been used, or another one has replaced it. As long as there is no administrator, Lotse prints a new one when it starts.")
 	case errors.Is(err, auth.ErrLast):
 		return problem.New(problem.LastAdministrator, "")
+	case errors.Is(err, auth.ErrLogin):
+		return problem.New(problem.LoginFailed, "")
+	case errors.Is(err, auth.ErrStep):
+		return problem.New(problem.LoginStep, "")
+	case errors.Is(err, auth.ErrOwn):
+		return problem.New(problem.OwnAccount, "")
+	case errors.Is(err, auth.ErrState):
+		return problem.New(problem.NotPossible, "Get it: its state says what can be done now.")
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrNoKey), errors.Is(err, store.ErrNoTenant):
 		return problem.New(problem.NotFound, "")
 	case errors.Is(err, store.ErrConflict):

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,6 +22,8 @@ import (
 	v1 "lotse/internal/api/v1"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
+	"lotse/internal/auth/password"
 	"lotse/internal/queue"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob/disk"
@@ -54,7 +57,23 @@ type world struct {
 	clock  *shift
 	log    *lines
 
-	admin, integrator, stranger string // tokens; the stranger administers the other tenant
+	party           // tokens of the main tenant
+	stranger party // and of the other one
+	accounts *auth.Accounts
+	hasher   *password.Hasher
+}
+
+// party are the tokens of a tenant, one for each role that a token can have.
+type party struct{ admin, integrator, auditor string }
+
+// may is the token of a party that has a permission.
+func (p party) may(permission access.Permission) string {
+	for role, token := range map[auth.Role]string{auth.Administrator: p.admin, auth.Auditor: p.auditor} {
+		if role.May(permission) && permission != auth.Self && permission != access.Any && !auth.Integrator.May(permission) {
+			return token
+		}
+	}
+	return p.integrator
 }
 
 // shift moves the database's clock.
@@ -119,11 +138,11 @@ func open(t *testing.T, place storetest.Place) *world {
 	w.gate = app.NewGateway(w.db, w.vault, blobs, log, app.GatewayOptions{Version: "test", ScratchDir: w.dir, InsecureHTTP: true,
 		Transport: func() http.RoundTripper { return http.DefaultTransport }})
 	w.tokens = auth.NewTokens(w.db)
+	w.hasher = password.New(password.Params{Memory: 64, Time: 1, Threads: 1}, password.DefaultMemory)
+	w.accounts = auth.NewAccounts(w.db, w.vault, auth.Options{Hasher: w.hasher, SecondFactor: []auth.Role{}})
 	w.work(log)
 	w.serve(log)
-	w.admin = w.token(mainTenant, auth.Administrator)
-	w.integrator = w.token(mainTenant, auth.Integrator)
-	w.stranger = w.token(otherTenant, auth.Administrator)
+	w.party, w.stranger = w.tokensOf(mainTenant), w.tokensOf(otherTenant)
 	return w
 }
 
@@ -156,13 +175,20 @@ func (w *world) serve(log *slog.Logger) {
 	listening := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + listening.Listener.Addr().String()
 	var err error
-	w.server, err = api.New(api.Options{Authorizer: w.tokens, Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
-		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond})
+	w.server, err = api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
+		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond, Recheck: 100 * time.Millisecond,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	w.must(err)
-	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})
+	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Accounts: w.accounts, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})
 	listening.Config.Handler = w.server
 	listening.Start()
 	w.Cleanup(listening.Close)
+}
+
+// tokensOf makes the tokens of a tenant.
+func (w *world) tokensOf(tenant string) party {
+	w.Helper()
+	return party{w.token(tenant, auth.Administrator), w.token(tenant, auth.Integrator), w.token(tenant, auth.Auditor)}
 }
 
 // token makes a token of a tenant.
@@ -214,7 +240,11 @@ func (w *world) ask(token, method, path string, body any, headers ...string) ans
 	}
 	r, err := http.NewRequestWithContext(w.Context(), method, path, content)
 	w.must(err)
-	if token != "" {
+	switch {
+	case strings.HasPrefix(token, "session_"): // of a person, who uses our pages
+		r.AddCookie(&http.Cookie{Name: api.Cookie, Value: token})
+		r.Header.Set(api.PageHeader, "1")
+	case token != "":
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	if content != nil {
@@ -222,7 +252,9 @@ func (w *world) ask(token, method, path string, body any, headers ...string) ans
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
+		if r.Header.Set(name, value); value == "" {
+			r.Header.Del(name)
+		}
 	}
 	got, err := http.DefaultTransport.RoundTrip(r)
 	w.must(err)

@@ -38,6 +38,11 @@ func Rows(t *testing.T, p Place) {
 		{"Receipts", testReceipts},
 		{"Events", testEvents},
 		{"Tokens", testTokens},
+		{"Users", testUsers},
+		{"Credentials", testCredentials},
+		{"Sessions", testSessions},
+		{"Throttles", testThrottles},
+		{"Approvals", testApprovals},
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
 		{"Idempotency", testIdempotency},
@@ -51,6 +56,8 @@ func Rows(t *testing.T, p Place) {
 		{"LeaseTakenFromWriter", testLeaseTakenFromWriter},
 		{"RaceOfIntakes", testRaceOfIntakes},
 		{"RaceOfKeys", testRaceOfKeys},
+		{"RaceOfUsers", testRaceOfUsers},
+		{"RaceOfTries", testRaceOfTries},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}
@@ -210,7 +217,8 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 			tx.InsertToken(&store.Token{ID: "token", Hash: "hash-" + mark, Name: "script", Role: "clerk", Created: noon(0)}),
 			tx.SetSetting("language", "de"),
 			tx.InsertSigningKey(&store.SigningKey{ID: "key", Public: "AAAA", Created: noon(0)}),
-			begun(tx.BeginIdempotent("once", "POST /imports", "hash", time.Hour)))
+			begun(tx.BeginIdempotent("once", "POST /imports", "hash", time.Hour)),
+			fillAccounts(tx, mark))
 	})
 }
 

@@ -1,0 +1,185 @@
+package v1
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"lotse/internal/api"
+	"lotse/internal/api/problem"
+	"lotse/internal/auth"
+	"lotse/internal/auth/access"
+)
+
+// login are the routes by which a person gets in and out. Each answers with what comes
+// next, and with a new secret in the cookie.
+func (r *routes) login(s *api.Server) {
+	r.canKeep = s.CanKeep
+	begin := []problem.Code{problem.LoginFailed, problem.TooMany, problem.NeedsHTTPS, problem.CrossOrigin}
+	api.Register(s, api.Operation{ID: "login", Method: http.MethodPost, Path: "/login", Tag: tagLogin, Permission: access.Public, Page: true, Body: 4 << 10, Problems: begin,
+		Summary: "Begin to log in, with a password", Description: "The answer says what comes next; the cookie is good for that only until next is `in`. " +
+			"It does not tell whether there is such an account. Needs the header X-Lotse-Page, as all requests with the cookie that change something."}, r.logIn)
+	step := func(name, summary, description string, problems ...problem.Code) api.Operation {
+		return api.Operation{ID: "login-" + name, Method: http.MethodPost, Path: "/login/" + name, Tag: tagLogin, Permission: access.Any, Body: 4 << 10,
+			Problems: append([]problem.Code{problem.LoginStep}, problems...), Summary: summary, Description: description}
+	}
+	api.Register(s, api.Operation{ID: "get-login", Method: http.MethodGet, Path: "/login", Tag: tagLogin, Permission: access.Any, Passive: true,
+		Summary: "Get what the login needs next"}, r.getLogin)
+	api.Register(s, step("password", "Replace a password that an administrator gave", "At the step `change-password`.", problem.Invalid), r.replacePassword)
+	api.Register(s, step("terms", "Accept the terms of use", "At the step `terms`.", problem.Invalid), r.acceptTerms)
+	again := step("again", "Prove again who you are", "What manages the installation needs that somebody did so within the last minutes.", problem.LoginFailed, problem.TooMany)
+	api.Register(s, again, r.again)
+	api.Register(s, api.Operation{ID: "logout", Method: http.MethodPost, Path: "/logout", Tag: tagLogin, Permission: access.Any,
+		Summary: "Log out", Description: "The session ends, whatever step it is at."}, r.logout)
+}
+
+// loginState is how far a login got.
+type loginState struct {
+	Next  auth.Step   `json:"next" enum:"change-password,second-factor,enrol-factor,terms,in" doc:"What comes next; in: nothing."`
+	Terms *auth.Terms `json:"terms,omitempty" doc:"What is to be accepted, at the step terms."`
+}
+
+type loginOut struct {
+	SetCookie http.Cookie `header:"Set-Cookie" doc:"The session, with a new secret."`
+	Body      loginState
+}
+
+// entered answers with how far a login got, and hands its secret over.
+func (r *routes) entered(ctx context.Context, e *auth.Entry, err error) (*loginOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	out := &loginOut{api.SessionCookie(e.Secret, e.Ends), loginState{Next: e.Step}}
+	if e.Step == auth.StepTerms {
+		terms, err := r.Accounts.Terms(ctx, access.Actor{Tenant: e.Tenant})
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Terms = &terms
+	}
+	return out, nil
+}
+
+type loginIn struct {
+	Body struct {
+		Login    string `json:"login" minLength:"1" maxLength:"100"`
+		Password string `json:"password" minLength:"1" maxLength:"1024"`
+		Tenant   string `json:"tenant,omitempty" maxLength:"64" doc:"The organisation, where there are several."`
+	}
+}
+
+func (r *routes) logIn(ctx context.Context, in *loginIn) (*loginOut, error) {
+	if !r.canKeep(ctx) {
+		return nil, problem.New(problem.NeedsHTTPS, "")
+	}
+	tenant := in.Body.Tenant
+	if tenant == "" {
+		tenant = r.Tenant
+	}
+	e, err := r.Accounts.Login(ctx, tenant, in.Body.Login, in.Body.Password)
+	return r.entered(ctx, e, err)
+}
+
+type loginStateOut struct{ Body loginState }
+
+func (r *routes) getLogin(ctx context.Context, _ *struct{}) (*loginStateOut, error) {
+	state, err := r.Accounts.State(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := &loginStateOut{loginState{Next: state.Step}}
+	if state.Step == auth.StepTerms {
+		out.Body.Terms = &state.Terms
+	}
+	return out, nil
+}
+
+type passwordIn struct {
+	Body struct {
+		Password string `json:"password" minLength:"1" maxLength:"1024"`
+	}
+}
+
+func (r *routes) replacePassword(ctx context.Context, in *passwordIn) (*loginOut, error) {
+	e, err := r.Accounts.ReplacePassword(ctx, actor(ctx), in.Body.Password)
+	return r.entered(ctx, e, err)
+}
+
+type acceptIn struct {
+	Body struct {
+		Version int64 `json:"version" doc:"The version that was read."`
+	}
+}
+
+func (r *routes) acceptTerms(ctx context.Context, in *acceptIn) (*loginOut, error) {
+	e, err := r.Accounts.AcceptTerms(ctx, actor(ctx), in.Body.Version)
+	return r.entered(ctx, e, err)
+}
+
+func (r *routes) again(ctx context.Context, in *passwordIn) (*loginOut, error) {
+	e, err := r.Accounts.Again(ctx, actor(ctx), in.Body.Password)
+	return r.entered(ctx, e, err)
+}
+
+type logoutOut struct {
+	SetCookie http.Cookie `header:"Set-Cookie" doc:"Makes the browser forget the session."`
+}
+
+func (r *routes) logout(ctx context.Context, _ *struct{}) (*logoutOut, error) {
+	if err := r.Accounts.Logout(ctx, actor(ctx)); err != nil {
+		return nil, err
+	}
+	return &logoutOut{api.NoSessionCookie()}, nil
+}
+
+// account are the routes of what a person does with their own account.
+func (r *routes) account(s *api.Server) {
+	own := func(id, method, path, summary, description string, problems ...problem.Code) api.Operation {
+		return api.Operation{ID: id, Method: method, Path: path, Tag: tagLogin, Permission: auth.Person, Body: 4 << 10, Summary: summary, Description: description, Problems: problems}
+	}
+	api.Register(s, own("change-password", http.MethodPut, "/me/password", "Change your password",
+		"All your other sessions end.", problem.LoginFailed, problem.TooMany, problem.Invalid), r.changePassword)
+	api.Register(s, own("list-sessions", http.MethodGet, "/sessions", "List your sessions", ""), r.listSessions)
+	api.Register(s, own("end-sessions", http.MethodDelete, "/sessions", "End all your sessions but this one", ""), r.endSessions)
+	api.Register(s, own("end-session", http.MethodDelete, "/sessions/{session}", "End one of your sessions", "", problem.NotFound), r.endSession)
+}
+
+type changePasswordIn struct {
+	Body struct {
+		Present  string `json:"present" minLength:"1" maxLength:"1024"`
+		Password string `json:"password" minLength:"1" maxLength:"1024" doc:"At least 12 characters, of whatever kind; not what is tried first."`
+	}
+}
+
+func (r *routes) changePassword(ctx context.Context, in *changePasswordIn) (*loginOut, error) {
+	e, err := r.Accounts.ChangePassword(ctx, actor(ctx), in.Body.Present, in.Body.Password)
+	return r.entered(ctx, e, err)
+}
+
+// sessionList is all sessions of a person.
+type sessionList struct {
+	Sessions []auth.SessionView `json:"sessions" nullable:"false"`
+	Idle     int64              `json:"idle_seconds" doc:"A session ends when it is not used for so long."`
+}
+
+type sessionsOut struct{ Body sessionList }
+
+func (r *routes) listSessions(ctx context.Context, _ *struct{}) (*sessionsOut, error) {
+	all, err := r.Accounts.Sessions(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &sessionsOut{sessionList{all, int64(r.Accounts.Idle() / time.Second)}}, nil
+}
+
+func (r *routes) endSessions(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	return nil, r.Accounts.EndOthers(ctx, actor(ctx))
+}
+
+type sessionPath struct {
+	Session string `path:"session" doc:"Id of the session."`
+}
+
+func (r *routes) endSession(ctx context.Context, in *sessionPath) (*struct{}, error) {
+	return nil, r.Accounts.EndSession(ctx, actor(ctx), in.Session)
+}
