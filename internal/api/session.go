@@ -12,7 +12,7 @@ import (
 	"lotse/internal/auth/access"
 )
 
-// Cookie is the only one there is. Its prefix makes browsers take it from this host
+// Cookie is the only one that lasts. Its prefix makes browsers take it from this host
 // and over an encrypted connection only, or from this computer itself, which they
 // trust as much.
 const Cookie = "__Host-lotse"
@@ -33,6 +33,32 @@ func NoSessionCookie() http.Cookie {
 	c := SessionCookie("", time.Unix(1, 0))
 	c.MaxAge = -1
 	return c
+}
+
+// attemptCookie ties the way back from an identity provider to the browser that went
+// there. It lives for minutes.
+const attemptCookie = "__Host-lotse-attempt"
+
+// AttemptCookie is the cookie of somebody who goes to an identity provider. SameSite
+// is Lax: the way back begins at another site.
+func AttemptCookie(secret string, ends time.Time) http.Cookie {
+	return http.Cookie{Name: attemptCookie, Value: secret, Path: "/", Expires: ends, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+}
+
+// NoAttemptCookie makes a browser forget it.
+func NoAttemptCookie() http.Cookie {
+	c := AttemptCookie("", time.Unix(1, 0))
+	c.MaxAge = -1
+	return c
+}
+
+// AttemptOf is the secret of the attempt that a request comes back with; empty without.
+func AttemptOf(r *http.Request) string {
+	c, err := r.Cookie(attemptCookie)
+	if err != nil {
+		return ""
+	}
+	return c.Value
 }
 
 // sessionOf is the secret of the session that a request comes with.

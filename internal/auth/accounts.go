@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"lotse/internal/auth/access"
+	"lotse/internal/auth/passkey"
 	"lotse/internal/auth/password"
 	"lotse/internal/sealed"
 	"lotse/internal/store"
@@ -31,6 +33,12 @@ type Options struct {
 	Suspicions map[Suspicion]Action
 	// Hasher of passwords; nil: one with the default cost.
 	Hasher *password.Hasher
+	// Passkeys are those of the installation's address; nil: there are none.
+	Passkeys *passkey.Site
+	// Back is where identity providers send people back to; empty: nobody signs in so.
+	Back string
+	// Client asks identity providers; nil: a plain one.
+	Client *http.Client
 	// Elevation tells somebody that a person took access to all sites; nil: nobody.
 	Elevation func(ctx context.Context, e Elevation) error
 }
@@ -58,6 +66,7 @@ type Accounts struct {
 	vault *sealed.Vault
 	opts  Options
 	pace  pace
+	known providers
 }
 
 // NewAccounts are the accounts in a database, sealed by a vault.

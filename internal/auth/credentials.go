@@ -18,7 +18,7 @@ const (
 )
 
 // isFactor tells whether a kind is a second factor.
-func isFactor(kind string) bool { return kind == kindTOTP }
+func isFactor(kind string) bool { return kind == kindTOTP || kind == kindPasskey }
 
 // checkNew says what is wrong with a new password.
 func checkNew(field, plain string, p profile) error {

@@ -71,7 +71,7 @@ const (
 )
 
 // strong are methods that prove two factors at once, or a second one.
-func strong(m Method) bool { return m == ByTOTP }
+func strong(m Method) bool { return m == ByTOTP || m == ByPasskey || m == ByProviderStrong }
 
 // Errors of logging in. They do not say whether there is an account.
 var (
@@ -112,7 +112,7 @@ func (a *Accounts) Login(ctx context.Context, tenant, login, plain string) (*Ent
 			return nil, err
 		}
 	}
-	return a.enter(ctx, v, t.user.ID, ByPassword, t)
+	return a.enter(ctx, v, t.user.ID, ByPassword, t.succeeded)
 }
 
 // hidden makes a tenant that there is not look like an account that there is not.
@@ -158,10 +158,11 @@ func (a *Accounts) Enter(ctx context.Context, tenant, user string, m Method) (*E
 	if err != nil {
 		return nil, hidden(err)
 	}
-	return a.enter(ctx, v, user, m, nil)
+	return a.enter(ctx, v, user, m, func(*store.Tx) error { return nil })
 }
 
-func (a *Accounts) enter(ctx context.Context, v *sealed.Tenant, user string, m Method, t *try) (*Entry, error) {
+// enter is Enter; also is written with it.
+func (a *Accounts) enter(ctx context.Context, v *sealed.Tenant, user string, m Method, also func(*store.Tx) error) (*Entry, error) {
 	from, _ := access.From(ctx)
 	s, err := a.newSession(ctx, v, user, from)
 	if err != nil {
@@ -170,7 +171,7 @@ func (a *Accounts) enter(ctx context.Context, v *sealed.Tenant, user string, m M
 	s.Methods = []string{string(m)}
 	var e *Entry
 	err = a.db.Tenant(v.ID()).Write(ctx, func(tx *store.Tx) error {
-		if err := t.succeeded(tx); err != nil {
+		if err := also(tx); err != nil {
 			return err
 		}
 		if err := tx.DropSessions(); err != nil {

@@ -50,5 +50,6 @@ func (s *System) SwapInstallation(ctx context.Context, name, old, value string) 
 func Tables() []string {
 	return []string{"sites", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
 		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency",
-		"users", "credentials", "sessions", "networks", "throttles", "approvals", "elevations"}
+		"users", "credentials", "sessions", "networks", "throttles", "approvals", "elevations",
+		"providers", "spent"}
 }

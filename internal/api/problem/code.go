@@ -49,6 +49,10 @@ const (
 	NeedsHTTPS      Code = "needs-https"
 	RolesApart      Code = "roles-apart"
 	OwnAccount      Code = "own-account"
+	NoPasskeys      Code = "no-passkeys"
+	SignInFailed    Code = "sign-in-failed"
+	NoRights        Code = "no-rights"
+	ProviderAway    Code = "provider-away"
 )
 
 // Entry describes a code.
@@ -79,6 +83,8 @@ func general() []Entry {
 		{LoginUnfinished, http.StatusForbidden, "The login is not complete", "GET /login says what comes next."},
 		{Reauthenticate, http.StatusForbidden, "Who you are has to be proved again for this", "POST /login/again, and send the same again. A token can do this only in the first hour after it was made."},
 		{NeedsHTTPS, http.StatusForbidden, "Nobody can log in over a connection that is not encrypted", "Open Lotse by https, or on the computer that it runs on."},
+		{SignInFailed, http.StatusForbidden, "The signing in at the identity provider was not completed", "Begin again, and go back within ten minutes, in the same browser."},
+		{NoRights, http.StatusForbidden, "Who you are is known, but none of your groups may do anything here", "Ask an administrator to let one of your groups in."},
 		{NotFound, http.StatusNotFound, "There is no such thing", "Check the address; what was purged cannot be had any more."},
 		{MethodNotAllowed, http.StatusMethodNotAllowed, "This cannot be done with it", "Use one of the methods in the header Allow."},
 		{NotAcceptable, http.StatusNotAcceptable, "The answer cannot be had in this form", "Accept application/json."},
@@ -88,6 +94,7 @@ func general() []Entry {
 		{NameTaken, http.StatusConflict, "There is one with this name already", "Choose another name."},
 		{LastAdministrator, http.StatusConflict, "This is the last administrator", "Make another one first, or nobody can manage this installation any more."},
 		{LoginStep, http.StatusConflict, "This is not what the login needs next", "GET /login says what comes next."},
+		{NoPasskeys, http.StatusConflict, "There are no passkeys here", "They need a public_url with a name, not an address of numbers. Use another way to log in."},
 		{OwnAccount, http.StatusConflict, "Nobody does this to their own account", "Ask another administrator."},
 		{IdempotencyBusy, http.StatusConflict, "The first request with this idempotency key is still running", "Wait a little and send the same again."},
 		{Gone, http.StatusGone, "It is not there any more", "Begin again."},
@@ -104,6 +111,7 @@ func general() []Entry {
 		{PreconditionRequired, http.StatusPreconditionRequired, "An edit has to say what it edits", "Send the ETag of what you saw in the header If-Match."},
 		{TooMany, http.StatusTooManyRequests, "Too much at once", "Wait as long as Retry-After says."},
 		{Internal, http.StatusInternalServerError, "Lotse made a mistake", "Try again; if it stays, give the request id to your administrator."},
+		{ProviderAway, http.StatusBadGateway, "The identity provider does not answer", "Try again after a while, or log in another way."},
 		{Unavailable, http.StatusServiceUnavailable, "Lotse cannot do this at the moment", "Try again after a while; /readyz says what is missing."},
 		{Full, http.StatusInsufficientStorage, "There is no room left", "Tell your administrator; nothing that was confirmed is lost."},
 	}

@@ -59,6 +59,8 @@ func Mount(s *api.Server, d Deps) {
 	r.clock(s)
 	r.tokens(s)
 	r.users(s)
+	r.passkeys(s)
+	r.providers(s)
 	r.linkExchange(s)
 }
 

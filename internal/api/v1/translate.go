@@ -8,6 +8,7 @@ import (
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/oidc"
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
 	"lotse/internal/sealed"
@@ -107,6 +108,14 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.LastAdministrator, "")
 	case errors.Is(err, auth.ErrLogin):
 		return problem.New(problem.LoginFailed, "")
+	case errors.Is(err, auth.ErrNoPasskeys):
+		return problem.New(problem.NoPasskeys, "")
+	case errors.Is(err, auth.ErrNoRights), errors.Is(err, auth.ErrNoRole):
+		return problem.New(problem.NoRights, "")
+	case errors.Is(err, oidc.ErrInvalid), errors.Is(err, oidc.ErrRefused), errors.Is(err, oidc.ErrLate):
+		return problem.New(problem.SignInFailed, "")
+	case errors.Is(err, oidc.ErrUnreachable):
+		return problem.New(problem.ProviderAway, "").Because(err)
 	case errors.Is(err, auth.ErrStep):
 		return problem.New(problem.LoginStep, "")
 	case errors.Is(err, auth.ErrOwn):

@@ -44,8 +44,6 @@ type Config struct {
 	RedirectURL  string   // where the provider sends people back to
 	Scopes       []string // beyond openid, profile and email
 	RolesClaim   string   // the claim with groups or roles; empty: none
-	// FreshFor is how old a signing in at the provider may be; 0: as old as it likes.
-	FreshFor time.Duration
 }
 
 // Errors of a signing in. Everything else is a failure of our own.
@@ -87,6 +85,7 @@ type Attempt struct {
 	Nonce    string    `json:"nonce"`
 	Verifier string    `json:"verifier"` // PKCE
 	Begun    time.Time `json:"begun"`
+	Anew     bool      `json:"anew,omitempty"` // the person has to sign in there once more
 }
 
 // Answer is what the provider sends back through the browser.
@@ -132,16 +131,17 @@ func New(c Config, client *http.Client, now func() time.Time) (*Provider, error)
 	return &Provider{config: c, client: &bounded, now: now}, nil
 }
 
-// Begin starts a signing in: people go to the address that is returned.
-func (p *Provider) Begin(ctx context.Context) (Attempt, string, error) {
+// Begin starts a signing in: people go to the address that is returned. anew wants them
+// to prove who they are there once more, though they may have done so before.
+func (p *Provider) Begin(ctx context.Context, anew bool) (Attempt, string, error) {
 	known, err := p.discover(ctx)
 	if err != nil {
 		return Attempt{}, "", err
 	}
-	a := Attempt{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Begun: p.now()}
+	a := Attempt{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), Begun: p.now(), Anew: anew}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.Verifier), oidc.Nonce(a.Nonce)}
-	if p.config.FreshFor > 0 {
-		options = append(options, oauth2.SetAuthURLParam("max_age", fmt.Sprint(int(p.config.FreshFor.Seconds()))))
+	if anew { // with max_age the provider has to say when it was (§3.1.2.1)
+		options = append(options, oauth2.SetAuthURLParam("prompt", "login"), oauth2.SetAuthURLParam("max_age", fmt.Sprint(int(AttemptTime.Seconds()))))
 	}
 	return a, p.oauth(known).AuthCodeURL(a.State, options...), nil
 }
@@ -189,7 +189,7 @@ func (p *Provider) identity(ctx context.Context, known *oidc.Provider, token *oa
 		return Identity{}, err
 	}
 	at := time.Unix(c.AuthTime, 0)
-	if p.config.FreshFor > 0 && (c.AuthTime == 0 || p.now().Sub(at) > p.config.FreshFor+time.Minute) {
+	if a.Anew && at.Before(a.Begun.Add(-time.Minute)) {
 		return Identity{}, fmt.Errorf("%w: the person did not sign in anew", ErrInvalid)
 	}
 	return Identity{Issuer: proof.Issuer, Subject: proof.Subject, Login: c.Login, Name: c.Name, Email: c.Email, Groups: c.groups,

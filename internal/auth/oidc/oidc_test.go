@@ -42,14 +42,14 @@ func answer(u *url.URL) oidc.Answer {
 
 // TestSignIn: who signs in at a certified provider is known here by issuer and subject.
 func TestSignIn(t *testing.T) {
-	op, p, _ := provider(t, func(c *oidc.Config) { c.FreshFor = time.Minute })
+	op, p, _ := provider(t, nil)
 	for login, groups := range map[string][]string{"erika": {"radiology", "desk"}, "otto": {"desk"}} {
-		attempt, to, err := p.Begin(t.Context())
+		attempt, to, err := p.Begin(t.Context(), true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if u, err := url.Parse(to); err != nil || u.Query().Get("code_challenge_method") != "S256" || u.Query().Get("nonce") != attempt.Nonce ||
-			strings.Contains(to, attempt.Verifier) || u.Query().Get("max_age") != "60" {
+			strings.Contains(to, attempt.Verifier) || u.Query().Get("prompt") != "login" {
 			t.Errorf("people are sent to %s", to)
 		}
 		who, err := p.Finish(t.Context(), attempt, answer(op.SignIn(t, to, login)))
@@ -67,7 +67,7 @@ func TestSignIn(t *testing.T) {
 func TestAnswersThatDoNotBelong(t *testing.T) {
 	op, p, shift := provider(t, nil)
 	begin := func() (oidc.Attempt, oidc.Answer) {
-		a, to, err := p.Begin(t.Context())
+		a, to, err := p.Begin(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,16 +95,20 @@ func TestAnswersThatDoNotBelong(t *testing.T) {
 	*shift = oidc.AttemptTime + time.Second
 	finish("late", oidc.ErrLate, a, got)
 	*shift = 0
-	a, to, err := p.Begin(t.Context())
+	a, to, err := p.Begin(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	finish("given up", oidc.ErrRefused, a, answer(op.SignIn(t, to, "")))
-	a, to, err = p.Begin(t.Context())
+	a, to, err = p.Begin(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	finish("groups of another type", oidc.ErrInvalid, a, answer(op.SignIn(t, to, "odd")))
+	a, got = begin()
+	a.Anew, a.Begun, *shift = true, a.Begun.Add(5*time.Minute), 5*time.Minute
+	finish("signed in before", oidc.ErrInvalid, a, got)
+	*shift = 0
 	a, got = begin()
 	op.Stop()
 	finish("gone", oidc.ErrUnreachable, a, got)
@@ -113,7 +117,7 @@ func TestAnswersThatDoNotBelong(t *testing.T) {
 // TestWrongSecret: the provider does not know us.
 func TestWrongSecret(t *testing.T) {
 	op, p, _ := provider(t, func(c *oidc.Config) { c.ClientSecret = "wrong" })
-	a, to, err := p.Begin(t.Context())
+	a, to, err := p.Begin(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +149,7 @@ func TestConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := p.Begin(t.Context()); !errors.Is(err, oidc.ErrUnreachable) {
+	if _, _, err := p.Begin(t.Context(), false); !errors.Is(err, oidc.ErrUnreachable) {
 		t.Error(err)
 	}
 }
