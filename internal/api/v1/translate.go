@@ -8,6 +8,7 @@ import (
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
 	"lotse/internal/sealed"
@@ -107,6 +108,8 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.LastAdministrator, "")
 	case errors.Is(err, auth.ErrLogin):
 		return problem.New(problem.LoginFailed, "")
+	case errors.Is(err, access.ErrStale):
+		return problem.New(problem.Reauthenticate, "")
 	case errors.Is(err, auth.ErrStep):
 		return problem.New(problem.LoginStep, "")
 	case errors.Is(err, auth.ErrOwn):

@@ -57,7 +57,7 @@ type world struct {
 	clock  *shift
 	log    *lines
 
-	party           // tokens of the main tenant
+	party          // tokens of the main tenant
 	stranger party // and of the other one
 	accounts *auth.Accounts
 	hasher   *password.Hasher
