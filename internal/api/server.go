@@ -154,6 +154,9 @@ func (s *Server) dispatch(w *writer, r *http.Request, x *exchange) {
 		if allow := answer.header["Allow"]; answer.code == http.StatusMethodNotAllowed {
 			w.Header()["Allow"] = allow
 		}
+		if answer.code/100 == 3 { // the path is written another way: nothing of ours is
+			answer.code = http.StatusNotFound
+		}
 		s.fail(w, r, problem.New(problem.ForStatus(answer.code), ""))
 		return
 	}

@@ -129,7 +129,7 @@ func (a *Accounts) ChangePassword(ctx context.Context, by access.Actor, present,
 	if err := checkNew("password", plain, p); err != nil {
 		return nil, err
 	}
-	if err := a.prove(ctx, v, by, p.Login, present); err != nil {
+	if err := a.prove(ctx, v, by, u, present); err != nil {
 		return nil, err
 	}
 	if present == plain {
@@ -188,8 +188,8 @@ func (a *Accounts) isPassword(ctx context.Context, v *sealed.Tenant, by access.A
 
 // prove checks the password of somebody who is in, and counts the tries as at a login:
 // whoever has a session of theirs cannot find the password out by it.
-func (a *Accounts) prove(ctx context.Context, v *sealed.Tenant, by access.Actor, login, plain string) error {
-	t, err := a.begin(ctx, v, login)
+func (a *Accounts) prove(ctx context.Context, v *sealed.Tenant, by access.Actor, u *store.User, plain string) error {
+	t, err := a.begin(ctx, v, u.Login, false)
 	if err != nil {
 		return err
 	}
@@ -204,11 +204,11 @@ func (a *Accounts) prove(ctx context.Context, v *sealed.Tenant, by access.Actor,
 
 // Again proves once more who somebody is who is in, by the password.
 func (a *Accounts) Again(ctx context.Context, by access.Actor, plain string) (*Entry, error) {
-	v, _, p, err := a.own(ctx, by)
+	v, u, _, err := a.own(ctx, by)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.prove(ctx, v, by, p.Login, plain); err != nil {
+	if err := a.prove(ctx, v, by, u, plain); err != nil {
 		return nil, err
 	}
 	return a.Proved(ctx, by, ByPassword)

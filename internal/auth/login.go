@@ -96,7 +96,11 @@ func (a *Accounts) Login(ctx context.Context, tenant, login, plain string) (*Ent
 	if err != nil {
 		return nil, hidden(err)
 	}
-	t, err := a.begin(ctx, v, login)
+	mac, err := v.MAC(ctx, macLogin, normalLogin(login))
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.begin(ctx, v, mac, false)
 	if err != nil {
 		return nil, err
 	}

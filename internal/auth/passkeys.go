@@ -167,9 +167,7 @@ func (a *Accounts) AddPasskey(ctx context.Context, by access.Actor, ceremony, na
 		if err := tx.InsertCredential(&one); err != nil {
 			return err
 		}
-		if Step(s.Step) == StepEnrol { // making it proves it
-			s.Methods, s.Proved = append(s.Methods, string(ByPasskey)), tx.Now()
-		}
+		s.Methods, s.Proved = append(s.Methods, string(ByPasskey)), tx.Now() // making it proves it
 		if _, err := tx.EndSessions(s.User, s.ID); err != nil {
 			return err
 		}
@@ -268,6 +266,16 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 	}
 	c, err := a.ceremony(ctx, v, "", ceremony)
 	if err != nil {
+		return "", nil, err
+	}
+	// One that is shown again is no sign of a copied key, though its counter looks like it.
+	if err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) error {
+		spent, err := tx.Spent(digest(ceremony))
+		if spent {
+			err = ErrLogin
+		}
+		return err
+	}); err != nil {
 		return "", nil, err
 	}
 	who, key, err := a.opts.Passkeys.Prove(c, answer, func(handle []byte) (passkey.Person, error) { return a.byHandle(ctx, v, string(handle)) })

@@ -11,16 +11,23 @@ import (
 	"lotse/internal/store"
 )
 
-// Kinds of throttles: what tries that failed have in common.
+// Kinds of throttles: what tries that failed have in common. Codes of second factors
+// are counted on their own: a right password takes no tries of them back.
 const (
-	throttlePair    = "account-network" // one account from one network
-	throttleAccount = "account"         // one account from networks that are new to it
-	throttleNetwork = "network"         // one network, whatever account
+	throttlePair          = "account-network" // one account from one network
+	throttleAccount       = "account"         // one account from networks that are new to it
+	throttleNetwork       = "network"         // one network, whatever account
+	throttleFactorPair    = "factor-account-network"
+	throttleFactorAccount = "factor-account"
 )
 
 // limit is how many tries something has.
 type limit struct {
 	kind   string
+	factor bool          // of second factors; else of passwords
+	all    bool          // of both
+	pair   bool          // of an account from a network
+	known  bool          // not of an account from a network where its owner got in before
 	free   int64         // tries without a delay
 	slow   bool          // each further one waits twice as long as the one before
 	most   int64         // tries until it is blocked for a while
@@ -34,9 +41,11 @@ type limit struct {
 // person out everywhere. A network has many tries: a whole house may come from one.
 func limits() []limit {
 	return []limit{
-		{kind: throttleNetwork, free: 100, most: 100, block: 15 * time.Minute, window: 15 * time.Minute},
-		{kind: throttleAccount, free: 20, most: 20, block: 15 * time.Minute, window: time.Hour},
-		{kind: throttlePair, free: 3, slow: true, most: 10, ever: 30, block: 15 * time.Minute, window: 24 * time.Hour},
+		{kind: throttleNetwork, all: true, free: 100, most: 100, block: 15 * time.Minute, window: 15 * time.Minute},
+		{kind: throttleAccount, known: true, free: 20, most: 20, block: 15 * time.Minute, window: time.Hour},
+		{kind: throttlePair, pair: true, free: 3, slow: true, most: 10, ever: 30, block: 15 * time.Minute, window: 24 * time.Hour},
+		{kind: throttleFactorAccount, factor: true, known: true, free: 20, most: 20, block: 15 * time.Minute, window: time.Hour},
+		{kind: throttleFactorPair, factor: true, pair: true, free: 3, slow: true, most: 10, ever: 30, block: 15 * time.Minute, window: 24 * time.Hour},
 	}
 }
 
@@ -47,6 +56,7 @@ const slowest = time.Minute
 type try struct {
 	mac      string // of the login name
 	network  string // MAC
+	factor   bool   // it is a second factor that is tried
 	names    map[string]string
 	counted  []string // kinds that it was counted for
 	user     *store.User
@@ -63,19 +73,24 @@ func (t *try) usable() bool {
 		(t.password.State == store.CredentialActive || t.now.Sub(t.password.Created) < initialLasts)
 }
 
-// newTry finds the names that a try is counted under.
-func (a *Accounts) newTry(ctx context.Context, v *sealed.Tenant, login string) (*try, error) {
+// newTry finds the names that a try of an account is counted under, which the MAC of
+// its login name stands for.
+func (a *Accounts) newTry(ctx context.Context, v *sealed.Tenant, mac string, factor bool) (*try, error) {
 	from, _ := access.From(ctx)
-	t := &try{names: map[string]string{}}
+	t := &try{mac: mac, factor: factor, names: map[string]string{}}
 	var err error
-	if t.mac, err = v.MAC(ctx, macLogin, normalLogin(login)); err != nil {
-		return nil, err
-	}
 	if t.network, err = v.MAC(ctx, macNetwork, network(from.Remote)); err != nil {
 		return nil, err
 	}
-	for kind, of := range map[string]string{throttleNetwork: t.network, throttleAccount: t.mac, throttlePair: t.mac + " " + t.network} {
-		if t.names[kind], err = v.MAC(ctx, macTries, of); err != nil {
+	for _, l := range limits() {
+		of := t.mac
+		switch {
+		case l.all:
+			of = t.network
+		case l.pair:
+			of = t.mac + " " + t.network
+		}
+		if t.names[l.kind], err = v.MAC(ctx, macTries, l.kind+" "+of); err != nil {
 			return nil, err
 		}
 	}
@@ -84,8 +99,8 @@ func (a *Accounts) newTry(ctx context.Context, v *sealed.Tenant, login string) (
 
 // begin counts a try, before anything is compared: however many come at once, no more
 // than the limits are let through. *ThrottledError otherwise.
-func (a *Accounts) begin(ctx context.Context, v *sealed.Tenant, login string) (*try, error) {
-	t, err := a.newTry(ctx, v, login)
+func (a *Accounts) begin(ctx context.Context, v *sealed.Tenant, mac string, factor bool) (*try, error) {
+	t, err := a.newTry(ctx, v, mac, factor)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +149,10 @@ func (t *try) count(tx *store.Tx) (*ThrottledError, error) {
 	}
 	var rows []*store.Throttle
 	for _, l := range limits() {
-		if l.kind == throttleAccount && t.user != nil {
+		if !l.all && l.factor != t.factor {
+			continue
+		}
+		if l.known && t.user != nil {
 			known, err := tx.KnownNetwork(t.user.ID, t.network)
 			if err != nil {
 				return nil, err
@@ -262,7 +280,7 @@ func (t *try) succeeded(tx *store.Tx) error {
 // Block is what keeps somebody from trying to log in.
 type Block struct {
 	ID    string    `json:"id"`
-	Kind  string    `json:"kind" enum:"account-network,account,network" doc:"What the tries have in common: an account from a network, an account from networks new to it, a network."`
+	Kind  string    `json:"kind" enum:"account-network,account,network,factor-account-network,factor-account" doc:"What the tries have in common: an account from a network, an account from networks new to it, a network; of second factors the same."`
 	User  string    `json:"user,omitempty" doc:"Whose account it is; absent: of nobody here."`
 	Tries int64     `json:"tries"`
 	Since time.Time `json:"since"`

@@ -76,3 +76,10 @@ func (tx *Tx) Spend(id string, expires time.Time) error {
 	}
 	return insertedOne(tx.exec("INSERT INTO spent (tenant_id, id, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", id, micros(expires)))
 }
+
+// Spent tells whether a proof was used already.
+func (tx *Tx) Spent(id string) (bool, error) {
+	n := 0
+	err := tx.row("SELECT count(*) FROM spent WHERE tenant_id = $1 AND id = $2 AND expires_at > $3", []any{id, micros(tx.now)}, &n)
+	return n > 0, err
+}

@@ -46,6 +46,10 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 		body = map[string]any{"text": ""} // else everybody has to accept them
 	case "/login/password", "/login/again":
 		body = map[string]any{"password": "x"}
+	case "/login/factor", "/me/factors/{factor}/confirm":
+		body = map[string]any{"code": "123456"}
+	case "/me/factors":
+		body = map[string]any{"kind": "totp"}
 	case "/login/terms":
 		body = map[string]any{"version": 1}
 	case "/me/password":
@@ -145,7 +149,7 @@ func (w *world) things(p party) map[string]string {
 	w.into(w.ask(p.admin, "POST", "/api/v1/tokens", map[string]any{"name": "another", "role": "integrator"}), http.StatusCreated, &created)
 	user := w.person(w.tenantOf(p), auth.Clerk)
 	return map[string]string{"import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
-		"token": created.ID, "user": user.id, "session": user.session, "block": w.block(w.tenantOf(p)), "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
+		"token": created.ID, "user": user.id, "session": user.session, "factor": store.NewID(), "block": w.block(w.tenantOf(p)), "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
 }
 
 // state is everything that a token can see of things.

@@ -26,6 +26,8 @@ func (r *routes) login(s *api.Server) {
 	api.Register(s, api.Operation{ID: "get-login", Method: http.MethodGet, Path: "/login", Tag: tagLogin, Permission: access.Any, Passive: true,
 		Summary: "Get what the login needs next"}, r.getLogin)
 	api.Register(s, step("password", "Replace a password that an administrator gave", "At the step `change-password`.", problem.Invalid), r.replacePassword)
+	api.Register(s, step("factor", "Prove the second factor", "At the step `second-factor`, with a code of the authenticator. Each code is good once.",
+		problem.LoginFailed, problem.TooMany), r.proveFactor)
 	api.Register(s, step("terms", "Accept the terms of use", "At the step `terms`.", problem.Invalid), r.acceptTerms)
 	again := step("again", "Prove again who you are", "What manages the installation needs that somebody did so within the last minutes.", problem.LoginFailed, problem.TooMany)
 	api.Register(s, again, r.again)
@@ -105,6 +107,17 @@ func (r *routes) replacePassword(ctx context.Context, in *passwordIn) (*loginOut
 	return r.entered(ctx, e, err)
 }
 
+type codeIn struct {
+	Body struct {
+		Code string `json:"code" minLength:"6" maxLength:"6" pattern:"^[0-9]+$" doc:"That the authenticator shows."`
+	}
+}
+
+func (r *routes) proveFactor(ctx context.Context, in *codeIn) (*loginOut, error) {
+	e, err := r.Accounts.ProveTOTP(ctx, actor(ctx), in.Body.Code)
+	return r.entered(ctx, e, err)
+}
+
 type acceptIn struct {
 	Body struct {
 		Version int64 `json:"version" doc:"The version that was read."`
@@ -139,6 +152,18 @@ func (r *routes) account(s *api.Server) {
 	}
 	api.Register(s, own("change-password", http.MethodPut, "/me/password", "Change your password",
 		"All your other sessions end.", problem.LoginFailed, problem.TooMany, problem.Invalid), r.changePassword)
+	api.Register(s, own("list-factors", http.MethodGet, "/me/factors", "List your second factors", ""), r.listFactors)
+	begin := own("begin-factor", http.MethodPost, "/me/factors", "Begin a second factor",
+		"A secret for an authenticator (TOTP, RFC 6238), shown this once. In a session it needs that you proved just now who you are; at the step `enrol-factor` of a login it is what comes next.",
+		problem.Reauthenticate)
+	begin.Permission, begin.Status = access.Any, http.StatusCreated
+	api.Register(s, begin, r.beginFactor)
+	confirm := own("confirm-factor", http.MethodPost, "/me/factors/{factor}/confirm", "Confirm a second factor with its first code",
+		"It is good for nothing before. All your other sessions end.", problem.LoginFailed, problem.TooMany, problem.Reauthenticate)
+	confirm.Permission = access.Any
+	api.Register(s, confirm, r.confirmFactor)
+	api.Register(s, own("end-factor", http.MethodDelete, "/me/factors/{factor}", "End a second factor",
+		"All your other sessions end. The last one stays where your role needs one.", problem.NotFound, problem.NotPossible, problem.Reauthenticate), r.endFactor)
 	api.Register(s, own("list-sessions", http.MethodGet, "/sessions", "List your sessions", ""), r.listSessions)
 	api.Register(s, own("end-sessions", http.MethodDelete, "/sessions", "End all your sessions but this one", ""), r.endSessions)
 	api.Register(s, own("end-session", http.MethodDelete, "/sessions/{session}", "End one of your sessions", "", problem.NotFound), r.endSession)
@@ -182,4 +207,56 @@ type sessionPath struct {
 
 func (r *routes) endSession(ctx context.Context, in *sessionPath) (*struct{}, error) {
 	return nil, r.Accounts.EndSession(ctx, actor(ctx), in.Session)
+}
+
+// factorList is all second factors of a person.
+type factorList struct {
+	Factors []auth.Factor `json:"factors" nullable:"false"`
+}
+
+type factorsOut struct{ Body factorList }
+
+func (r *routes) listFactors(ctx context.Context, _ *struct{}) (*factorsOut, error) {
+	all, err := r.Accounts.Factors(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &factorsOut{factorList{all}}, nil
+}
+
+type beginFactorIn struct {
+	Body struct {
+		Kind string `json:"kind" enum:"totp"`
+	}
+}
+
+type enrolmentOut struct{ Body *auth.Enrolment }
+
+func (r *routes) beginFactor(ctx context.Context, _ *beginFactorIn) (*enrolmentOut, error) {
+	e, err := r.Accounts.BeginTOTP(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &enrolmentOut{e}, nil
+}
+
+// FactorPath names the second factor of a request.
+type FactorPath struct {
+	Factor string `path:"factor" doc:"Id of the second factor."`
+}
+
+type confirmFactorIn struct {
+	FactorPath
+	Body struct {
+		Code string `json:"code" minLength:"6" maxLength:"6" pattern:"^[0-9]+$" doc:"That the authenticator shows."`
+	}
+}
+
+func (r *routes) confirmFactor(ctx context.Context, in *confirmFactorIn) (*loginOut, error) {
+	e, err := r.Accounts.ConfirmTOTP(ctx, actor(ctx), in.Factor, in.Body.Code)
+	return r.entered(ctx, e, err)
+}
+
+func (r *routes) endFactor(ctx context.Context, in *FactorPath) (*struct{}, error) {
+	return nil, r.Accounts.EndFactor(ctx, actor(ctx), in.Factor)
 }

@@ -58,15 +58,15 @@ func (r *routes) passkeyOptions(ctx context.Context, in *tenantIn) (*passkeyOpti
 	return &passkeyOptionsOut{options}, err
 }
 
-// passkeyProof is what a browser answers to options.
-type passkeyProof struct {
+// PasskeyProof is what a browser answers to options.
+type PasskeyProof struct {
 	Ceremony string          `json:"ceremony" maxLength:"8192"`
 	Answer   json.RawMessage `json:"answer" doc:"The credential as PublicKeyCredential.toJSON writes it."`
 }
 
 type loginPasskeyIn struct {
 	Body struct {
-		passkeyProof
+		PasskeyProof
 		Tenant string `json:"tenant,omitempty" maxLength:"64" doc:"The organisation, where there are several."`
 	}
 }
@@ -79,7 +79,7 @@ func (r *routes) loginPasskey(ctx context.Context, in *loginPasskeyIn) (*loginOu
 	return r.entered(ctx, e, err)
 }
 
-type ownPasskeyIn struct{ Body passkeyProof }
+type ownPasskeyIn struct{ Body PasskeyProof }
 
 // proveOwn is a step of a login by a passkey of the same person.
 func (r *routes) proveOwn(prove func(context.Context, access.Actor, string, []byte) (*auth.Entry, error)) func(context.Context, *ownPasskeyIn) (*loginOut, error) {
@@ -96,7 +96,7 @@ func (r *routes) newPasskeyOptions(ctx context.Context, _ *struct{}) (*passkeyOp
 
 type addPasskeyIn struct {
 	Body struct {
-		passkeyProof
+		PasskeyProof
 		Name string `json:"name" minLength:"1" maxLength:"60" doc:"What you call it, such as that of the device."`
 	}
 }

@@ -68,12 +68,13 @@ func (r *routes) listProviders(ctx context.Context, _ *struct{}) (*providersOut,
 	return &providersOut{providerList{all}}, err
 }
 
-type providerPath struct {
+// ProviderPath names an identity provider.
+type ProviderPath struct {
 	Provider string `path:"provider" doc:"Id of the identity provider."`
 }
 
 type changeProviderIn struct {
-	providerPath
+	ProviderPath
 	api.IfMatch
 	Body auth.NewProvider
 }
@@ -98,7 +99,7 @@ func (r *routes) changeProvider(ctx context.Context, in *changeProviderIn) (*pro
 	return &providerOut{api.Tag(p.Version), p}, nil
 }
 
-func (r *routes) deleteProvider(ctx context.Context, in *providerPath) (*struct{}, error) {
+func (r *routes) deleteProvider(ctx context.Context, in *ProviderPath) (*struct{}, error) {
 	return nil, r.Accounts.DeleteProvider(ctx, actor(ctx), in.Provider)
 }
 
@@ -120,8 +121,10 @@ func (r *routes) providerNames(ctx context.Context, in *providerNamesIn) (*provi
 }
 
 type signInIn struct {
-	providerPath
-	tenantIn
+	ProviderPath
+	Body struct {
+		Tenant string `json:"tenant,omitempty" maxLength:"64" doc:"The organisation, where there are several."`
+	}
 }
 
 // signInAddress is where a browser goes on.
@@ -141,7 +144,7 @@ func (r *routes) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
 	return r.beginSignIn(ctx, r.tenant(in.Body.Tenant), in.Provider, access.Actor{})
 }
 
-func (r *routes) signInAgain(ctx context.Context, in *providerPath) (*signInOut, error) {
+func (r *routes) signInAgain(ctx context.Context, in *ProviderPath) (*signInOut, error) {
 	by := actor(ctx)
 	return r.beginSignIn(ctx, by.Tenant, in.Provider, by)
 }

@@ -8,6 +8,7 @@ import (
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
 	"lotse/internal/auth/oidc"
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
@@ -19,7 +20,7 @@ import (
 // Translate says what an error of a use case means to a client; nil when it is a
 // mistake of ours.
 func Translate(err error) *problem.Problem {
-	for _, translate := range []func(error) *problem.Problem{invalid, refused, broken} {
+	for _, translate := range []func(error) *problem.Problem{invalid, refused, outside, broken} {
 		if p := translate(err); p != nil {
 			return p
 		}
@@ -108,14 +109,8 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.LastAdministrator, "")
 	case errors.Is(err, auth.ErrLogin):
 		return problem.New(problem.LoginFailed, "")
-	case errors.Is(err, auth.ErrNoPasskeys):
-		return problem.New(problem.NoPasskeys, "")
-	case errors.Is(err, auth.ErrNoRights), errors.Is(err, auth.ErrNoRole):
-		return problem.New(problem.NoRights, "")
-	case errors.Is(err, oidc.ErrInvalid), errors.Is(err, oidc.ErrRefused), errors.Is(err, oidc.ErrLate):
-		return problem.New(problem.SignInFailed, "")
-	case errors.Is(err, oidc.ErrUnreachable):
-		return problem.New(problem.ProviderAway, "").Because(err)
+	case errors.Is(err, access.ErrStale):
+		return problem.New(problem.Reauthenticate, "")
 	case errors.Is(err, auth.ErrStep):
 		return problem.New(problem.LoginStep, "")
 	case errors.Is(err, auth.ErrOwn):
@@ -126,6 +121,21 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.NotFound, "")
 	case errors.Is(err, store.ErrConflict):
 		return problem.New(problem.NameTaken, "")
+	}
+	return nil
+}
+
+// outside are errors of ways to log in that somebody else has a part in.
+func outside(err error) *problem.Problem {
+	switch {
+	case errors.Is(err, auth.ErrNoPasskeys):
+		return problem.New(problem.NoPasskeys, "")
+	case errors.Is(err, auth.ErrNoRights), errors.Is(err, auth.ErrNoRole):
+		return problem.New(problem.NoRights, "")
+	case errors.Is(err, oidc.ErrInvalid), errors.Is(err, oidc.ErrRefused), errors.Is(err, oidc.ErrLate):
+		return problem.New(problem.SignInFailed, "")
+	case errors.Is(err, oidc.ErrUnreachable):
+		return problem.New(problem.ProviderAway, "").Because(err)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"lotse/internal/app"
 	"lotse/internal/auth"
 	"lotse/internal/auth/access"
+	"lotse/internal/auth/passkey"
 	"lotse/internal/auth/password"
 	"lotse/internal/queue"
 	"lotse/internal/sealed"
@@ -49,6 +50,7 @@ type world struct {
 	*testing.T
 	dir    string
 	url    string
+	named  string // the same by a name, as passkeys need it
 	db     *store.DB
 	vault  *sealed.Vault
 	tokens *auth.Tokens
@@ -57,7 +59,7 @@ type world struct {
 	clock  *shift
 	log    *lines
 
-	party           // tokens of the main tenant
+	party          // tokens of the main tenant
 	stranger party // and of the other one
 	accounts *auth.Accounts
 	hasher   *password.Hasher
@@ -139,9 +141,14 @@ func open(t *testing.T, place storetest.Place) *world {
 		Transport: func() http.RoundTripper { return http.DefaultTransport }})
 	w.tokens = auth.NewTokens(w.db)
 	w.hasher = password.New(password.Params{Memory: 64, Time: 1, Threads: 1}, password.DefaultMemory)
-	w.accounts = auth.NewAccounts(w.db, w.vault, auth.Options{Hasher: w.hasher, SecondFactor: []auth.Role{}})
+	listening := httptest.NewUnstartedServer(nil)
+	w.url = "http://" + listening.Listener.Addr().String()
+	w.named = strings.Replace(w.url, "127.0.0.1", "localhost", 1)
+	keysOf, err := passkey.New(w.named, "Lotse")
+	w.must(err)
+	w.accounts = auth.NewAccounts(w.db, w.vault, auth.Options{Hasher: w.hasher, SecondFactor: []auth.Role{}, Passkeys: keysOf, Back: w.named + auth.BackPath})
 	w.work(log)
-	w.serve(log)
+	w.serve(listening, log)
 	w.party, w.stranger = w.tokensOf(mainTenant), w.tokensOf(otherTenant)
 	return w
 }
@@ -171,9 +178,7 @@ func (w *world) work(log *slog.Logger) {
 }
 
 // serve serves the API until the test ends.
-func (w *world) serve(log *slog.Logger) {
-	listening := httptest.NewUnstartedServer(nil)
-	w.url = "http://" + listening.Listener.Addr().String()
+func (w *world) serve(listening *httptest.Server, log *slog.Logger) {
 	var err error
 	w.server, err = api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
 		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond, Recheck: 100 * time.Millisecond,
