@@ -226,3 +226,6 @@ func (a *Accounts) Proved(ctx context.Context, by access.Actor, m Method) (*Entr
 	}
 	return e, err
 }
+
+// MinPassword is how many characters a password has at least.
+const MinPassword = password.MinLength

@@ -29,12 +29,18 @@ func (e *ThrottledError) Error() string { return "tried too often" }
 
 // Setup returns a one-time secret that makes the first administrator, and
 // replaces the one before; "" when there has been a first administrator already.
-func (t *Tokens) Setup(ctx context.Context) (string, error) {
+func (t *Tokens) Setup(ctx context.Context) (string, error) { return t.setup(ctx, false) }
+
+// SetupAgain is Setup also when there has been a first administrator: for an operator
+// of whose installation nobody can manage it any more.
+func (t *Tokens) SetupAgain(ctx context.Context) (string, error) { return t.setup(ctx, true) }
+
+func (t *Tokens) setup(ctx context.Context, again bool) (string, error) {
 	present, err := t.db.System().Installation(ctx, setupHash)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", fmt.Errorf("prepare the setting up: %w", err)
 	}
-	if present == setupDone {
+	if present == setupDone && !again {
 		return "", nil
 	}
 	secret := newSecret()

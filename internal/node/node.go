@@ -148,9 +148,14 @@ func (n *Node) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// SetupLink is where the first administrator is made, once; "" when there is one.
-func (n *Node) SetupLink(ctx context.Context) (string, error) {
-	secret, err := n.Tokens.Setup(ctx)
+// SetupLink is where the first administrator is made, once; "" when there is one,
+// unless another is to be made.
+func (n *Node) SetupLink(ctx context.Context, another bool) (string, error) {
+	make := n.Tokens.Setup
+	if another {
+		make = n.Tokens.SetupAgain
+	}
+	secret, err := make(ctx)
 	if err != nil || secret == "" {
 		return "", err
 	}

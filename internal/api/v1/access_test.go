@@ -85,7 +85,8 @@ func TestPublicRoutes(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := []string{"/dlx/v2/", "GET /api/docs", "GET /api/docs/docs.css", "GET /api/docs/docs.js", "GET /api/v1/openapi.json", "GET /healthz", "GET /readyz",
+	want := []string{"/dlx/v2/", "GET /account", "GET /account/account.js", "GET /api/docs", "GET /api/docs/docs.css", "GET /api/docs/docs.js", "GET /api/v1/openapi.json", "GET /healthz", "GET /login",
+		"GET /login/login.js", "GET /login/page.js", "GET /readyz",
 		"GET /setup", "GET /setup/setup.css", "GET /setup/setup.js", "OPTIONS /api/v1/uploads", "OPTIONS /api/v1/uploads/{upload}", "POST /api/v1/login", "POST /api/v1/setup"}
 	if !slices.Equal(got, want) {
 		t.Errorf("public are %q", got)

@@ -2,8 +2,12 @@ package v1
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/boombuler/barcode/qr"
 
 	"lotse/internal/api"
 	"lotse/internal/api/problem"
@@ -230,14 +234,46 @@ type beginFactorIn struct {
 	}
 }
 
-type enrolmentOut struct{ Body *auth.Enrolment }
+// enrolment is a second factor that begins, with its picture.
+type enrolment struct {
+	*auth.Enrolment
+	QR []string `json:"qr" nullable:"false" doc:"The QR code of uri: its modules row by row, 1 is dark."`
+}
+
+type enrolmentOut struct{ Body enrolment }
+
+// modules are those of a QR code, row by row.
+func modules(text string) ([]string, error) {
+	code, err := qr.Encode(text, qr.M, qr.Auto)
+	if err != nil {
+		return nil, fmt.Errorf("make a QR code: %w", err)
+	}
+	size := code.Bounds()
+	rows := make([]string, 0, size.Dy())
+	for y := size.Min.Y; y < size.Max.Y; y++ {
+		var row strings.Builder
+		for x := size.Min.X; x < size.Max.X; x++ {
+			if r, _, _, _ := code.At(x, y).RGBA(); r == 0 {
+				row.WriteByte('1')
+			} else {
+				row.WriteByte('0')
+			}
+		}
+		rows = append(rows, row.String())
+	}
+	return rows, nil
+}
 
 func (r *routes) beginFactor(ctx context.Context, _ *beginFactorIn) (*enrolmentOut, error) {
 	e, err := r.Accounts.BeginTOTP(ctx, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return &enrolmentOut{e}, nil
+	rows, err := modules(e.URI)
+	if err != nil {
+		return nil, err
+	}
+	return &enrolmentOut{enrolment{e, rows}}, nil
 }
 
 // FactorPath names the second factor of a request.

@@ -44,6 +44,7 @@ func Mount(s *api.Server, d Deps) {
 	r := &routes{Deps: d}
 	r.setup(s)
 	r.login(s)
+	r.pages(s)
 	r.self(s)
 	r.account(s)
 	r.imports(s)
