@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // pageTime bounds how long a test may be with a browser.
-const pageTime = 2 * time.Minute
+const pageTime = time.Minute
 
 // Browser is a tab of a headless Chromium with a profile of its own.
 type Browser struct {
@@ -34,6 +35,24 @@ func Chromium(t testing.TB) *Browser {
 	ctx, closeTab := chromedp.NewContext(ctx)
 	t.Cleanup(closeTab)
 	return &Browser{t, ctx}
+}
+
+// At waits until the page of the tab is below an address.
+func (b *Browser) At(address string) {
+	b.t.Helper()
+	Await(b.t, startTime, "the page of "+address, func() bool {
+		at, err := chromedp.Run(b.ctx, chromedp.Location())
+		return err == nil && strings.HasPrefix(at, address)
+	})
+}
+
+// Until waits until an expression is true in the page, whichever that is by then.
+func (b *Browser) Until(expression string) {
+	b.t.Helper()
+	Await(b.t, startTime, expression, func() bool {
+		yes, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+		return err == nil && yes // an error: the page is just being left
+	})
 }
 
 // Do carries out steps; a failure ends the test.
