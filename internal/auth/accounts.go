@@ -32,7 +32,7 @@ type Options struct {
 	// Hasher of passwords; nil: one with the default cost.
 	Hasher *password.Hasher
 	// Elevation tells somebody that a person took access to all sites; nil: nobody.
-	Elevation func(ctx context.Context, e Elevation) error
+	Elevation func(ctx context.Context, e Elevation)
 }
 
 func (o Options) withDefaults() Options {
@@ -186,13 +186,4 @@ func texts(roles []Role) []string {
 // manages tells whether an account can manage the others.
 func manages(u *store.User) bool {
 	return u.State == store.UserActive && slices.Contains(u.Roles, string(Administrator))
-}
-
-// Elevation is access to all sites that a person took for a time.
-type Elevation struct {
-	ID     string    `json:"id"`
-	User   string    `json:"user"`
-	Reason string    `json:"reason"`
-	Begun  time.Time `json:"begun"`
-	Ends   time.Time `json:"ends"`
 }

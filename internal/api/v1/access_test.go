@@ -50,6 +50,8 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 		body = map[string]any{"code": "123456"}
 	case "/me/factors":
 		body = map[string]any{"kind": "totp"}
+	case "/me/elevation":
+		body = map[string]any{"reason": "an emergency"}
 	case "/login/terms":
 		body = map[string]any{"version": 1}
 	case "/me/password":

@@ -40,6 +40,12 @@ func (r *routes) users(s *api.Server) {
 	api.Register(s, op("list-blocks", http.MethodGet, "/blocks", auth.UsersRead, "List who is kept from trying to log in",
 		"An account is blocked together with the network that the tries came from, and goes on to be usable from elsewhere. What stays needs a person to look at it."), r.listBlocks)
 	api.Register(s, op("lift-block", http.MethodDelete, "/blocks/{block}", auth.UsersManage, "Lift a block", "", problem.NotFound), r.liftBlock)
+	elevate := op("elevate", http.MethodPost, "/me/elevation", auth.Elevate, "Get access to the imports of all sites for a time, with a reason",
+		"For an emergency. The reason is kept for the auditor, who is told by mail where that is configured.", problem.NotPossible)
+	elevate.Status = http.StatusCreated
+	api.Register(s, elevate, r.elevate)
+	api.Register(s, op("end-elevation", http.MethodDelete, "/me/elevation", auth.Elevate, "Give the access to all sites back", ""), r.endElevation)
+	api.Register(s, op("list-elevations", http.MethodGet, "/elevations", auth.AuditRead, "List who took access to all sites, and why", "The newest 1,000."), r.listElevations)
 	api.Register(s, op("get-terms", http.MethodGet, "/terms", auth.Self, "Get the terms of use", ""), r.getTerms)
 	api.Register(s, op("change-terms", http.MethodPut, "/terms", auth.SettingsManage, "Change the terms of use",
 		"Everybody has to accept them at the next login. An empty text ends them."), r.changeTerms)
@@ -193,4 +199,39 @@ func (r *routes) changeTerms(ctx context.Context, in *changeTermsIn) (*termsOut,
 		return nil, err
 	}
 	return &termsOut{t}, nil
+}
+
+type elevateIn struct {
+	Body struct {
+		Reason string `json:"reason" minLength:"10" maxLength:"1000" doc:"Why, in words that the auditor understands."`
+	}
+}
+
+type elevateOut struct{ Body *auth.Elevation }
+
+func (r *routes) elevate(ctx context.Context, in *elevateIn) (*elevateOut, error) {
+	e, err := r.Accounts.Elevate(ctx, actor(ctx), in.Body.Reason)
+	if err != nil {
+		return nil, err
+	}
+	return &elevateOut{e}, nil
+}
+
+func (r *routes) endElevation(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	return nil, r.Accounts.EndElevation(ctx, actor(ctx))
+}
+
+// elevationList is who took access to all sites.
+type elevationList struct {
+	Elevations []auth.Elevation `json:"elevations" nullable:"false"`
+}
+
+type elevationsOut struct{ Body elevationList }
+
+func (r *routes) listElevations(ctx context.Context, _ *struct{}) (*elevationsOut, error) {
+	all, err := r.Accounts.Elevations(ctx, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &elevationsOut{elevationList{all}}, nil
 }
