@@ -27,6 +27,8 @@ type Options struct {
 	Elevated time.Duration // how long access to all sites lasts; 30 min
 	// SecondFactor are the roles whose holders have to have a second factor.
 	SecondFactor []Role
+	// SecondPerson lets what is managed wait for a second administrator.
+	SecondPerson bool
 	// Suspicions says what follows from each; what is not there is recorded.
 	Suspicions map[Suspicion]Action
 	// Hasher of passwords; nil: one with the default cost.

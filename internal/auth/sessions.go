@@ -59,12 +59,13 @@ func (a *Accounts) authorize(ctx context.Context, r access.Request) (access.Acto
 	case r.Tenant != "" && r.Tenant != f.Tenant:
 		return access.Actor{}, access.ErrNotFound
 	}
-	if err := a.use(ctx, f, r); err != nil {
-		return access.Actor{}, err
-	}
-	actor := access.Actor{ID: actorOfUser(f.User.ID), Tenant: f.Tenant, Kind: access.User, Session: f.Session.ID, Sites: f.User.Sites}
+	actor := access.Actor{ID: actorOfUser(f.User.ID), Tenant: f.Tenant, Kind: access.User, Session: f.Session.ID, Sites: f.User.Sites,
+		Remote: r.Remote, Agent: r.Agent}
 	if !f.All.IsZero() {
 		actor.Sites = nil
+	}
+	if err := a.use(access.WithActor(ctx, actor), f, r); err != nil {
+		return access.Actor{}, err
 	}
 	return actor, a.permit(f, r.Permission)
 }

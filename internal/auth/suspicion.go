@@ -77,7 +77,6 @@ func (a *Accounts) elsewhere(ctx context.Context, v *sealed.Tenant, f *store.Fou
 	if err != nil {
 		return err
 	}
-	ctx = access.WithActor(ctx, access.Actor{ID: actorOfUser(f.User.ID), Tenant: f.Tenant, Kind: access.User, Session: f.Session.ID, Remote: r.Remote, Agent: r.Agent})
 	ended := false
 	err = a.db.Tenant(f.Tenant).Write(ctx, func(tx *store.Tx) error {
 		ended = false

@@ -14,7 +14,7 @@ import (
 // accountOptions is what the accounts of persons need of the configuration.
 func (n *Node) accountOptions() auth.Options {
 	c := n.Config.Security
-	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, Elevation: n.elevated, Suspicions: map[auth.Suspicion]auth.Action{
+	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, Elevation: n.elevated, SecondPerson: c.SecondPerson, Suspicions: map[auth.Suspicion]auth.Action{
 		auth.NewNetwork: auth.Action(c.NewNetwork), auth.Moved: auth.Action(c.Moved),
 		auth.TwoPlaces: auth.Action(c.TwoPlaces), auth.TooFast: auth.Action(c.TooFast),
 	}}

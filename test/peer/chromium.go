@@ -66,7 +66,8 @@ func Chromium(t testing.TB, lang string) *Browser {
 		t.Fatal("chromium says nothing of its protocol")
 	}
 	go func() {
-		for lines.Scan() { //nolint:revive // nobody reads what it complains about
+		for lines.Scan() { // nobody reads what it complains about
+			continue
 		}
 	}()
 	var made struct{ TargetID string }

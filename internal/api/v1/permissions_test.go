@@ -36,7 +36,10 @@ func callers() []caller {
 // TestPermissions asks every route as every caller: what the table gives is let
 // through, what it does not is refused, and nothing of another tenant is there.
 func TestPermissions(t *testing.T) {
-	w := open(t, storetest.SQLite(t))
+	storetest.Each(t, func(t *testing.T, p storetest.Place) { open(t, p).permissions(t) })
+}
+
+func (w *world) permissions(t *testing.T) {
 	ids := w.things(w.party)
 	asked := 0
 	for _, c := range callers() {

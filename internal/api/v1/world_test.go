@@ -113,7 +113,7 @@ func (l *lines) String() string {
 }
 
 // open starts a node on a database.
-func open(t *testing.T, place storetest.Place) *world {
+func open(t *testing.T, place storetest.Place, change ...func(*auth.Options)) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), clock: &shift{}, log: &lines{}}
 	ctx := t.Context()
@@ -139,7 +139,11 @@ func open(t *testing.T, place storetest.Place) *world {
 		Transport: func() http.RoundTripper { return http.DefaultTransport }})
 	w.tokens = auth.NewTokens(w.db)
 	w.hasher = password.New(password.Params{Memory: 64, Time: 1, Threads: 1}, password.DefaultMemory)
-	w.accounts = auth.NewAccounts(w.db, w.vault, auth.Options{Hasher: w.hasher, SecondFactor: []auth.Role{}})
+	options := auth.Options{Hasher: w.hasher}
+	for _, f := range change {
+		f(&options)
+	}
+	w.accounts = auth.NewAccounts(w.db, w.vault, options)
 	w.work(log)
 	w.serve(log)
 	w.party, w.stranger = w.tokensOf(mainTenant), w.tokensOf(otherTenant)
@@ -175,7 +179,7 @@ func (w *world) serve(log *slog.Logger) {
 	listening := httptest.NewUnstartedServer(nil)
 	w.url = "http://" + listening.Listener.Addr().String()
 	var err error
-	w.server, err = api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
+	w.server, err = api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), SecondPerson: v1.SecondPerson(w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
 		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond, Recheck: 100 * time.Millisecond,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	w.must(err)

@@ -291,15 +291,17 @@ func testApprovals(t *testing.T, h house) {
 		}
 		return nil
 	})
-	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.CarriedOut("a", 201) })
+	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.CarriedOut("a", 201, nil) })
 	write(t, tenant, func(tx *store.Tx) error {
-		return errors.Join(tx.SettleApproval("a", store.ApprovalApproved, "user:v"), tx.CarriedOut("a", 201))
+		return errors.Join(tx.SettleApproval("a", store.ApprovalApproved, "user:v"), tx.CarriedOut("a", 201, []byte("answer")))
 	})
 	refused(t, tenant, store.ErrConflict, func(tx *store.Tx) error { return tx.SettleApproval("a", store.ApprovalRefused, "user:w") })
 	a := get(t, tenant, func(tx *store.Tx) (*store.Approval, error) { return tx.Approval("a") })
-	if a.State != store.ApprovalApproved || a.By != "user:v" || a.Status != 201 || a.Request != nil || a.Settled.IsZero() {
+	if a.State != store.ApprovalApproved || a.By != "user:v" || a.Status != 201 || a.Request != nil || string(a.Answer) != "answer" || a.Settled.IsZero() {
 		t.Errorf("%+v", a)
 	}
+	write(t, tenant, func(tx *store.Tx) error { return tx.TakeAnswer("a") })
+	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.TakeAnswer("a") })
 	h.clock.advance(2 * time.Minute)
 	write(t, tenant, func(tx *store.Tx) error {
 		ids, err := tx.ExpireApprovals()

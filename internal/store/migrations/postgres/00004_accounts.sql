@@ -102,6 +102,7 @@ CREATE TABLE approvals (
   id          text COLLATE "C" NOT NULL,
   route       text COLLATE "C" NOT NULL,
   request     bytea,                           -- erased once it is settled
+  answer      bytea,                           -- until the one who asked has taken it
   asked_by    text COLLATE "C" NOT NULL,
   state       text COLLATE "C" NOT NULL CHECK (state IN ('open', 'approved', 'refused', 'expired')),
   status      bigint NOT NULL DEFAULT 0,       -- of the answer, once carried out

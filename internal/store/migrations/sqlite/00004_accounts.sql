@@ -97,6 +97,7 @@ CREATE TABLE approvals (
   id          TEXT NOT NULL,
   route       TEXT NOT NULL,
   request     BLOB,                            -- erased once it is settled
+  answer      BLOB,                            -- until the one who asked has taken it
   asked_by    TEXT NOT NULL,
   state       TEXT NOT NULL CHECK (state IN ('open', 'approved', 'refused', 'expired')),
   status      INTEGER NOT NULL DEFAULT 0,      -- of the answer, once carried out
