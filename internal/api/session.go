@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"time"
 
 	"lotse/internal/auth/access"
 )
@@ -23,14 +22,15 @@ const PageHeader = "X-Lotse-Page"
 
 // SessionCookie is the cookie that hands a session to a browser. SameSite is Lax, so
 // that a link in a letter, or the way back from an identity provider, arrives logged
-// in; what changes something is protected by more than that.
-func SessionCookie(secret string, ends time.Time) http.Cookie {
-	return http.Cookie{Name: Cookie, Value: secret, Path: "/", Expires: ends, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+// in; what changes something is protected by more than that. It ends with the browser,
+// which others may use next.
+func SessionCookie(secret string) http.Cookie {
+	return http.Cookie{Name: Cookie, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
 // NoSessionCookie makes a browser forget it.
 func NoSessionCookie() http.Cookie {
-	c := SessionCookie("", time.Unix(1, 0))
+	c := SessionCookie("")
 	c.MaxAge = -1
 	return c
 }

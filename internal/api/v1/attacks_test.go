@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"lotse/internal/api"
+	v1 "lotse/internal/api/v1"
 	"lotse/internal/auth"
 	"lotse/internal/store"
 	"lotse/internal/store/storetest"
@@ -281,5 +283,84 @@ func TestNeedsHTTPS(t *testing.T) {
 				t.Errorf("at %q by %q: %d", host, proto, resp.StatusCode)
 			}
 		}
+	}
+}
+
+// TestRules: what follows from a suspicion is what is configured.
+func TestRules(t *testing.T) {
+	for _, action := range []auth.Action{auth.ActOff, auth.ActRecord, auth.ActBlock} {
+		w := open(t, storetest.SQLite(t), func(o *auth.Options) {
+			o.Suspicions = map[auth.Suspicion]auth.Action{auth.NewNetwork: action, auth.Moved: action, auth.TwoPlaces: action, auth.TooFast: action}
+		})
+		p := w.person(mainTenant, auth.Clerk)
+		want := map[bool]int{true: http.StatusUnauthorized, false: http.StatusOK}[action == auth.ActBlock]
+		if a := w.browse("192.0.2.1").login(p.login, goodPassword); a.status != want {
+			t.Errorf("%s: from a new network: %d", action, a.status)
+		}
+		in := func() *page {
+			b := w.browse("127.0.0.1")
+			b.next("POST", "/login", map[string]any{"login": p.login, "password": goodPassword}, auth.StepIn)
+			return b
+		}
+		b := in()
+		b.from = "203.0.113.5"
+		if a := b.send("GET", "/me", nil); a.status != want {
+			t.Errorf("%s: in two places: %d", action, a.status)
+		}
+		b = in()
+		w.clock.add(5 * time.Minute)
+		b.from = "203.0.113.5"
+		if a := b.send("GET", "/me", nil); a.status != want {
+			t.Errorf("%s: moved: %d", action, a.status)
+		}
+		b, refused := in(), 0
+		for range 700 {
+			if b.send("GET", "/me", nil).status != http.StatusOK {
+				refused++
+			}
+		}
+		if (refused > 0) != (action == auth.ActBlock) {
+			t.Errorf("%s: too fast: %d refused", action, refused)
+		}
+		if n := len(w.events(mainTenant, "access.suspicious")); (n >= 4) != (action != auth.ActOff) {
+			t.Errorf("%s: %d are recorded", action, n)
+		}
+	}
+}
+
+// TestSmuggledAddress: nobody but a trusted proxy says where somebody comes from, and
+// over what.
+func TestSmuggledAddress(t *testing.T) {
+	w := open(t, storetest.SQLite(t))
+	p := w.person(mainTenant, auth.Clerk)
+	direct, err := api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), Translate: v1.Translate, Idempotency: v1.Idempotency(w.db, w.vault)})
+	w.must(err)
+	v1.Mount(direct, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Accounts: w.accounts, Tenant: mainTenant})
+	listening := httptest.NewServer(direct)
+	defer listening.Close()
+	w.url = listening.URL
+	b := w.browse("203.0.113.77") // which it says itself
+	b.next("POST", "/login", map[string]any{"login": p.login, "password": goodPassword}, auth.StepIn)
+	var list struct{ Sessions []auth.SessionView }
+	w.into(b.send("GET", "/sessions", nil), http.StatusOK, &list)
+	for _, s := range list.Sessions {
+		if s.Address != "127.0.0.1" {
+			t.Errorf("somebody is believed to come from %s", s.Address)
+		}
+	}
+	for range 40 { // tries count for where they really come from
+		b.from = fmt.Sprintf("198.51.%d.1", len(b.from))
+		b.login(p.login, "guess guess guess")
+	}
+	w.problem(b.login(p.login, goodPassword), http.StatusTooManyRequests, "too-many")
+	r, err := http.NewRequestWithContext(t.Context(), "POST", w.url+"/api/v1/login", strings.NewReader(`{"login":"x","password":"y"}`))
+	w.must(err)
+	r.Host = "lotse.example.org"
+	r.Header = http.Header{api.PageHeader: {"1"}, "X-Forwarded-Proto": {"https"}, "Forwarded": {"proto=https"}, "Content-Type": {"application/json"}}
+	resp, err := http.DefaultClient.Do(r)
+	w.must(err)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusForbidden {
+		t.Errorf("somebody is believed to come by https: %d", resp.StatusCode)
 	}
 }

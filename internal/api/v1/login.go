@@ -55,7 +55,7 @@ func (r *routes) entered(ctx context.Context, e *auth.Entry, err error) (*loginO
 	if err != nil {
 		return nil, err
 	}
-	out := &loginOut{api.SessionCookie(e.Secret, e.Ends), loginState{Next: e.Step}}
+	out := &loginOut{api.SessionCookie(e.Secret), loginState{Next: e.Step}}
 	if e.Step == auth.StepTerms {
 		terms, err := r.Accounts.Terms(ctx, access.Actor{Tenant: e.Tenant})
 		if err != nil {

@@ -34,7 +34,7 @@ func fillAccounts(tx *store.Tx, mark string) error {
 		tx.InsertElevation(&store.Elevation{ID: "elevation", User: "user", Reason: []byte("sealed"), Created: noon(0), Ends: noon(time.Hour)})); err != nil {
 		return err
 	}
-	if _, _, err := tx.EnteredUser("user", "mac"); err != nil {
+	if err := tx.EnteredUser("user", "mac"); err != nil {
 		return err
 	}
 	t, err := tx.LockThrottle("pair", "mac")
@@ -91,24 +91,24 @@ func testUsers(t *testing.T, h house) {
 	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error {
 		return tx.SaveUser(&store.User{ID: "w", Version: 1, State: store.UserActive})
 	})
-	entered := func(network string, known, before bool) {
+	entered := func(network string, known bool) {
 		t.Helper()
 		write(t, tenant, func(tx *store.Tx) error {
-			k, b, err := tx.EnteredUser("u", network)
-			if k != known || b != before {
-				t.Errorf("from %s: known %v, before %v", network, k, b)
+			k, err := tx.KnownNetwork("u", network)
+			if k != known {
+				t.Errorf("from %s: known %v", network, k)
 			}
-			return errors.Join(err, tx.AcceptTerms("u", 3))
+			return errors.Join(err, tx.EnteredUser("u", network), tx.AcceptTerms("u", 3))
 		})
 	}
-	entered("a", false, false)
-	entered("a", true, true)
-	entered("b", false, true)
+	entered("a", false)
+	entered("a", true)
+	entered("b", false)
 	if got := get(t, tenant, read); got.Terms != 3 || got.TermsAt.IsZero() || got.Entered.IsZero() || got.Version != 2 {
 		t.Errorf("entered: %+v", got)
 	}
 	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetNetworks("u") })
-	entered("a", false, false)
+	entered("a", false)
 	u.State, u.Login, u.Profile = store.UserDeleted, "", nil
 	write(t, tenant, func(tx *store.Tx) error { return tx.SaveUser(u) })
 	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { _, err := tx.UserByLogin("login"); return err })
