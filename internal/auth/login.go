@@ -242,18 +242,41 @@ func (a *Accounts) arrived(tx *store.Tx, u *store.User, s *store.Session) (refus
 	if err != nil {
 		return false, err
 	}
-	if !known && !u.Entered.IsZero() {
-		if err := a.suspect(tx, NewNetwork, u.ID, s, nil); err != nil {
+	twice, err := a.inElsewhere(tx, s)
+	if err != nil {
+		return false, err
+	}
+	for _, one := range []struct {
+		what Suspicion
+		is   bool
+	}{{NewNetwork, !known && !u.Entered.IsZero()}, {TwoLogins, twice}} {
+		if !one.is {
+			continue
+		}
+		if err := a.suspect(tx, one.what, u.ID, s, nil); err != nil {
 			return false, err
 		}
-		if a.action(NewNetwork) == ActBlock {
-			return true, nil
-		}
+		refused = refused || a.action(one.what) == ActBlock
+	}
+	if refused {
+		return true, nil
 	}
 	if err := tx.EnteredUser(u.ID, s.Network); err != nil {
 		return false, err
 	}
 	return false, tx.Audit(store.Event{Actor: actorOfUser(u.ID), Event: "login.succeeded", Detail: map[string]any{"session": s.ID, "methods": s.Methods, "known_network": known}})
+}
+
+// inElsewhere tells whether the user of a session is using another one, from another
+// network, at the same time.
+func (a *Accounts) inElsewhere(tx *store.Tx, s *store.Session) (bool, error) {
+	all, err := tx.SessionsOf(s.User)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(all, func(o store.Session) bool {
+		return o.ID != s.ID && o.Network != s.Network && Step(o.Step) == StepIn && tx.Now().Sub(o.Used) < atOnce
+	}), nil
 }
 
 // standing is where a session stands.

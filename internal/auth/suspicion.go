@@ -19,11 +19,14 @@ const (
 	NewNetwork Suspicion = "new-network" // a login from where the person never came from
 	Moved      Suspicion = "moved"       // a session goes on from another network
 	TwoPlaces  Suspicion = "two-places"  // a session is used from two networks at once
+	TwoLogins  Suspicion = "two-logins"  // a login while another session is used from another network
 	TooFast    Suspicion = "too-fast"    // more requests than a person makes
 )
 
 // SuspicionList lists all of them.
-func SuspicionList() []Suspicion { return []Suspicion{NewNetwork, Moved, TwoPlaces, TooFast} }
+func SuspicionList() []Suspicion {
+	return []Suspicion{NewNetwork, Moved, TwoPlaces, TwoLogins, TooFast}
+}
 
 // Action is what follows from a suspicion.
 type Action string
@@ -38,7 +41,7 @@ const (
 // DefaultActions record everything and end a session that is in two places at once:
 // one of them has it from the other.
 func DefaultActions() map[Suspicion]Action {
-	return map[Suspicion]Action{NewNetwork: ActRecord, Moved: ActRecord, TwoPlaces: ActBlock, TooFast: ActRecord}
+	return map[Suspicion]Action{NewNetwork: ActRecord, Moved: ActRecord, TwoPlaces: ActBlock, TwoLogins: ActRecord, TooFast: ActRecord}
 }
 
 func (a *Accounts) action(s Suspicion) Action {

@@ -16,7 +16,7 @@ func (n *Node) accountOptions() auth.Options {
 	c := n.Config.Security
 	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, Elevation: n.elevated, SecondPerson: c.SecondPerson, Suspicions: map[auth.Suspicion]auth.Action{
 		auth.NewNetwork: auth.Action(c.NewNetwork), auth.Moved: auth.Action(c.Moved),
-		auth.TwoPlaces: auth.Action(c.TwoPlaces), auth.TooFast: auth.Action(c.TooFast),
+		auth.TwoPlaces: auth.Action(c.TwoPlaces), auth.TwoLogins: auth.Action(c.TwoLogins), auth.TooFast: auth.Action(c.TooFast),
 	}}
 	for _, role := range c.SecondFactor {
 		o.SecondFactor = append(o.SecondFactor, auth.Role(role))

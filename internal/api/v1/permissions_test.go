@@ -66,6 +66,11 @@ func (w *world) permissions(t *testing.T) {
 			}
 		}
 	}
+	for _, route := range w.guarded() {
+		if !slices.ContainsFunc(callers(), func(c caller) bool { return granted(c.role, c.token, route.Permission) }) {
+			t.Errorf("nobody may %s (%s)", route.Pattern, route.Permission)
+		}
+	}
 	if asked < 500 {
 		t.Errorf("only %d requests", asked)
 	}
