@@ -85,7 +85,7 @@ func (s *Server) reauthorize(ctx context.Context) error {
 		return nil
 	}
 	again := *x.asked
-	again.Passive = true
+	again.Passive, again.Open = true, true
 	_, err := s.Authorizer.Authorize(ctx, again)
 	if p := refusal(err); p != nil {
 		return p

@@ -96,7 +96,7 @@ func (a *Accounts) use(ctx context.Context, f *store.FoundSession, r access.Requ
 	if err != nil {
 		return err
 	}
-	if here != f.Session.Network {
+	if here != f.Session.Network && !r.Open {
 		if err := a.elsewhere(ctx, v, f, here, r); err != nil {
 			return err
 		}

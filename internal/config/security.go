@@ -17,7 +17,7 @@ type Security struct {
 	// off, record or block.
 	NewNetwork string `koanf:"new_network"` // a login from where the person never came from
 	Moved      string `koanf:"moved"`       // a session goes on from another network
-	TwoPlaces  string `koanf:"two_places"`  // a session is used from two networks at once
+	TwoPlaces  string `koanf:"two_places"`  // a session is used from two networks in turn
 	TwoLogins  string `koanf:"two_logins"`  // a login while another session is used from another network
 	TooFast    string `koanf:"too_fast"`    // more requests than a person makes
 }

@@ -22,7 +22,7 @@ func aCredential(id, user, kind, lookup string) *store.Credential {
 // aSession lasts longer than any test.
 func aSession(id, user, hash string) *store.Session {
 	return &store.Session{ID: id, User: user, Hash: hash, Step: "in", Methods: []string{"password"}, Created: noon(0), Proved: noon(0), Used: noon(0),
-		Idle: noon(20 * 365 * 24 * time.Hour), Ends: noon(20 * 365 * 24 * time.Hour), Network: "mac", NetworkAt: noon(0), Origin: []byte("sealed")}
+		Idle: noon(20 * 365 * 24 * time.Hour), Ends: noon(20 * 365 * 24 * time.Hour), Network: "mac", NetworkAt: noon(0), CameFrom: "other mac", Origin: []byte("sealed")}
 }
 
 // fillAccounts makes a row in each table of accounts.
@@ -203,10 +203,10 @@ func testSessions(t *testing.T, h house) {
 	find("a", nil)
 	find("c", store.ErrNotFound) // idle
 	s := get(t, tenant, func(tx *store.Tx) (*store.Session, error) { return tx.Session("a") })
-	s.Hash, s.Step, s.Methods = "d"+mark, "terms", []string{"password", "totp"}
+	s.Hash, s.Step, s.Methods, s.CameFrom = "d"+mark, "terms", []string{"password", "totp"}, "mac"
 	write(t, tenant, func(tx *store.Tx) error { return errors.Join(tx.SaveSession(s), tx.DropSessions()) })
 	find("a", store.ErrNotFound)
-	if f := find("d", nil); f.Session.Step != "terms" || len(f.Session.Methods) != 2 {
+	if f := find("d", nil); f.Session.Step != "terms" || f.Session.CameFrom != "mac" || len(f.Session.Methods) != 2 {
 		t.Errorf("%+v", f.Session)
 	}
 	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.TouchSession("c", now) })

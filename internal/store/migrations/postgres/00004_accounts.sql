@@ -58,6 +58,7 @@ CREATE TABLE sessions (
   ends_at    bigint NOT NULL,                  -- it ends then
   network    text COLLATE "C" NOT NULL,        -- MAC of the network it was last used from
   network_at bigint NOT NULL,
+  came_from  text COLLATE "C" NOT NULL DEFAULT '', -- MAC of the network before that
   origin     bytea,                            -- address and client
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)

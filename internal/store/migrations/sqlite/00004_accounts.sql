@@ -56,6 +56,7 @@ CREATE TABLE sessions (
   ends_at    INTEGER NOT NULL,                 -- it ends then
   network    TEXT NOT NULL,                    -- MAC of the network it was last used from
   network_at INTEGER NOT NULL,
+  came_from  TEXT NOT NULL DEFAULT '',         -- MAC of the network before that
   origin     BLOB,                             -- address and client
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
