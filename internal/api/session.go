@@ -44,6 +44,10 @@ func sessionOf(r *http.Request) string {
 	return c.Value
 }
 
+// PresentSession is the secret of the session that the browser of a request has, whether
+// or not it lasts; empty: none. A login replaces it.
+func PresentSession(ctx context.Context) string { return exchangeOf(ctx).session }
+
 // forged tells whether a request could be another site's: it changes something, is
 // known by what a browser adds by itself, and no page of ours says that it made it.
 // [http.CrossOriginProtection] lets pass what has neither Origin nor Sec-Fetch-Site,

@@ -194,6 +194,19 @@ func (a *Accounts) Logout(ctx context.Context, by access.Actor) error {
 	return dropNotFound(a.EndSession(ctx, by, by.Session))
 }
 
+// Replaced ends the session that a login replaced in a browser, if it was of the same
+// person; another one's is not this one's to end.
+func (a *Accounts) Replaced(ctx context.Context, e *Entry, secret string) error {
+	f, err := a.db.System().FindSession(ctx, digest(secret))
+	if errors.Is(err, store.ErrNotFound) || err == nil && (f.Tenant != e.Tenant || f.User.ID != e.User || f.Session.ID == e.Session) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the session that was replaced: %w", err)
+	}
+	return a.db.Tenant(f.Tenant).Write(ctx, func(tx *store.Tx) error { return dropNotFound(tx.EndSession(f.User.ID, f.Session.ID)) })
+}
+
 func newSessionSecret() string { return sessionPrefix + newSecret() }
 
 // Idle is how long a session lasts that is not used.

@@ -219,6 +219,41 @@ func TestFixedSession(t *testing.T) {
 	w.problem(w.ask("", "GET", "/api/v1/me", nil, "Cookie: lotse="+p.secret), http.StatusUnauthorized, "unauthenticated") // without the prefix
 }
 
+// TestReplacedSession: who logs in once more in a browser has one session there.
+func TestReplacedSession(t *testing.T) {
+	w := open(t, storetest.SQLite(t))
+	p, other := w.person(mainTenant, auth.Clerk), w.person(mainTenant, auth.Clerk)
+	b := w.browse("127.0.0.1")
+	b.next("POST", "/login", map[string]any{"login": p.login, "password": goodPassword}, auth.StepIn)
+	before := *b
+	b.next("POST", "/login", map[string]any{"login": p.login, "password": goodPassword}, auth.StepIn)
+	w.problem(before.send("GET", "/me", nil), http.StatusUnauthorized, "unauthenticated")
+	before = *b
+	b.next("POST", "/login", map[string]any{"login": other.login, "password": goodPassword}, auth.StepIn)
+	w.into(before.send("GET", "/me", nil), http.StatusOK, nil) // nobody ends another one's
+}
+
+// TestGuessedIDs: an id that somebody thought of leads nowhere, whoever asks.
+func TestGuessedIDs(t *testing.T) {
+	w := open(t, storetest.SQLite(t))
+	for _, role := range []auth.Role{auth.Clerk, auth.Physician, auth.Administrator, auth.Auditor} {
+		p := w.person(mainTenant, role)
+		for _, route := range w.guarded() {
+			if !named(route) || !granted(role, false, route.Permission) {
+				continue
+			}
+			ids := map[string]string{}
+			for _, name := range []string{"import", "delivery", "destination", "token", "user", "session", "factor", "block", "approval", "upload"} {
+				ids[name] = store.NewID()
+			}
+			method, path, body, headers := request(route, ids)
+			if a := w.ask(p.secret, method, path, body, headers...); a.status != http.StatusNotFound && !strings.Contains(string(a.body), `"login-failed"`) {
+				t.Errorf("%s: %s: %d %s", role, route.Pattern, a.status, a.body)
+			}
+		}
+	}
+}
+
 // TestWatcherIsLetGo: a stream neither prolongs the session that opened it, nor goes on
 // after it.
 func TestWatcherIsLetGo(t *testing.T) {

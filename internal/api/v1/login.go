@@ -83,6 +83,9 @@ func (r *routes) logIn(ctx context.Context, in *loginIn) (*loginOut, error) {
 		tenant = r.Tenant
 	}
 	e, err := r.Accounts.Login(ctx, tenant, in.Body.Login, in.Body.Password)
+	if err == nil {
+		err = r.Accounts.Replaced(ctx, e, api.PresentSession(ctx))
+	}
 	return r.entered(ctx, e, err)
 }
 
