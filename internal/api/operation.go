@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,11 +36,15 @@ type Operation struct {
 	Passive     bool  // pages ask it by themselves: it prolongs nobody's session
 	Page        bool  // public, and only for our own pages
 	Problems    []problem.Code
+
+	// SecondPerson lets the change wait for another administrator, where that is wanted.
+	SecondPerson bool
 }
 
 // route is where the operation is served.
 func (op Operation) route() Route {
-	return Route{Pattern: op.Method + " " + Base + op.Path, Permission: op.Permission, Body: op.Body, Idempotent: op.Idempotent, Passive: op.Passive, Page: op.Page}
+	return Route{Pattern: op.Method + " " + Base + op.Path, Permission: op.Permission, Body: op.Body, Idempotent: op.Idempotent, Passive: op.Passive, Page: op.Page,
+		SecondPerson: op.SecondPerson}
 }
 
 // Register registers an operation. I has the parameters and the Body of the request, O
@@ -75,6 +80,10 @@ func (s *Server) describe(op Operation) huma.Operation {
 	}
 	if op.Permission != access.Public {
 		d.Security = []map[string][]string{{"token": {}}, {"session": {}}}
+	}
+	if op.SecondPerson {
+		d.Responses["202"] = &huma.Response{Description: "Where `security.second_person` is set: another administrator has to approve it.",
+			Content: map[string]*huma.MediaType{"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Waits](), true, "Waits")}}}
 	}
 	if len(op.Problems) > 0 {
 		d.Extensions["x-problems"] = op.Problems

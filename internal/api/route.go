@@ -26,7 +26,9 @@ type Route struct {
 	Body       int64 // how large a request may be, in bytes; 0: DefaultBody; or Unlimited
 	Idempotent bool  // a creation: answers are kept by idempotency key
 	Passive    bool  // pages ask it by themselves: it prolongs nobody's session
-	Page       bool  // asks nobody, and yet changes what a browser has: only our pages may
+	// SecondPerson lets the change wait for another administrator, where that is wanted.
+	SecondPerson bool
+	Page         bool // asks nobody, and yet changes what a browser has: only our pages may
 }
 
 // Handle registers a route. One without a permission, one that is there twice, and an
@@ -53,20 +55,23 @@ func (s *Server) guard(route Route, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r.Context())
 		x.importID = loggable(r.PathValue("import"))
-		if route.Permission != access.Public {
-			actor, p := s.authorize(route, r, x)
-			if p != nil {
+		approved, carries := r.Context().Value(carriedOut{}).(access.Actor)
+		actor := approved
+		switch {
+		case carries:
+		case route.Permission != access.Public:
+			var p *problem.Problem
+			if actor, p = s.authorize(route, r, x); p != nil {
 				s.fail(w, r, p)
 				return
 			}
-			r = r.WithContext(access.WithActor(r.Context(), actor))
-		} else {
-			if route.Page && forged(r) {
-				s.fail(w, r, problem.New(problem.CrossOrigin, ""))
-				return
-			}
-			r = r.WithContext(access.WithActor(r.Context(), from(r, x)))
+		case route.Page && forged(r):
+			s.fail(w, r, problem.New(problem.CrossOrigin, ""))
+			return
+		default:
+			actor = from(r, x)
 		}
+		r = r.WithContext(access.WithActor(r.Context(), actor))
 		switch {
 		case !hasBody(r):
 		case route.Body == Unlimited:
@@ -83,6 +88,15 @@ func (s *Server) guard(route Route, next http.Handler) http.Handler {
 				return
 			}
 			r.Body = newBody(w, r.Body, limit, s.Stall)
+		}
+		if !carries {
+			kept, p := s.second(w, r, route, actor)
+			if p != nil {
+				s.fail(w, r, p)
+			}
+			if kept || p != nil {
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -26,12 +26,13 @@ type Options struct {
 	MetricsListen     string         // host:port of /metrics; empty or "off": none
 	Version           string         // of Lotse, for the OpenAPI document
 
-	Authorizer  access.Authorizer
-	Idempotency idempotency.Store // needed by routes that are Idempotent
-	Checks      []Check           // of /readyz
-	Metrics     http.Handler      // what /metrics answers; nil: no such listener
-	Meter       Meter             // nil: nothing is counted
-	Log         *slog.Logger
+	Authorizer   access.Authorizer
+	SecondPerson SecondPerson      // nil: no change waits for a second person
+	Idempotency  idempotency.Store // needed by routes that are Idempotent
+	Checks       []Check           // of /readyz
+	Metrics      http.Handler      // what /metrics answers; nil: no such listener
+	Meter        Meter             // nil: nothing is counted
+	Log          *slog.Logger
 
 	// Translate turns the errors of use cases into problems; nil where it knows none,
 	// which becomes problem.Internal.

@@ -23,14 +23,15 @@ const PageHeader = "X-Lotse-Page"
 
 // SessionCookie is the cookie that hands a session to a browser. SameSite is Lax, so
 // that a link in a letter, or the way back from an identity provider, arrives logged
-// in; what changes something is protected by more than that.
-func SessionCookie(secret string, ends time.Time) http.Cookie {
-	return http.Cookie{Name: Cookie, Value: secret, Path: "/", Expires: ends, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+// in; what changes something is protected by more than that. It ends with the browser,
+// which others may use next.
+func SessionCookie(secret string) http.Cookie {
+	return http.Cookie{Name: Cookie, Value: secret, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
 // NoSessionCookie makes a browser forget it.
 func NoSessionCookie() http.Cookie {
-	c := SessionCookie("", time.Unix(1, 0))
+	c := SessionCookie("")
 	c.MaxAge = -1
 	return c
 }
@@ -41,13 +42,13 @@ const attemptCookie = "__Host-lotse-attempt"
 
 // AttemptCookie is the cookie of somebody who goes to an identity provider. SameSite
 // is Lax: the way back begins at another site.
-func AttemptCookie(secret string, ends time.Time) http.Cookie {
-	return http.Cookie{Name: attemptCookie, Value: secret, Path: "/", Expires: ends, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+func AttemptCookie(secret string, lasts time.Duration) http.Cookie {
+	return http.Cookie{Name: attemptCookie, Value: secret, Path: "/", MaxAge: int(lasts.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
 }
 
 // NoAttemptCookie makes a browser forget it.
 func NoAttemptCookie() http.Cookie {
-	c := AttemptCookie("", time.Unix(1, 0))
+	c := AttemptCookie("", 0)
 	c.MaxAge = -1
 	return c
 }
@@ -69,6 +70,10 @@ func sessionOf(r *http.Request) string {
 	}
 	return c.Value
 }
+
+// PresentSession is the secret of the session that the browser of a request has, whether
+// or not it lasts; empty: none. A login replaces it.
+func PresentSession(ctx context.Context) string { return exchangeOf(ctx).session }
 
 // forged tells whether a request could be another site's: it changes something, is
 // known by what a browser adds by itself, and no page of ours says that it made it.
@@ -111,7 +116,7 @@ func (s *Server) reauthorize(ctx context.Context) error {
 		return nil
 	}
 	again := *x.asked
-	again.Passive = true
+	again.Passive, again.Open = true, true
 	_, err := s.Authorizer.Authorize(ctx, again)
 	if p := refusal(err); p != nil {
 		return p

@@ -29,6 +29,8 @@ type Options struct {
 	Elevated time.Duration // how long access to all sites lasts; 30 min
 	// SecondFactor are the roles whose holders have to have a second factor.
 	SecondFactor []Role
+	// SecondPerson lets what is managed wait for a second administrator.
+	SecondPerson bool
 	// Suspicions says what follows from each; what is not there is recorded.
 	Suspicions map[Suspicion]Action
 	// Hasher of passwords; nil: one with the default cost.
@@ -40,7 +42,7 @@ type Options struct {
 	// Client asks identity providers; nil: a plain one.
 	Client *http.Client
 	// Elevation tells somebody that a person took access to all sites; nil: nobody.
-	Elevation func(ctx context.Context, e Elevation) error
+	Elevation func(ctx context.Context, e Elevation)
 }
 
 func (o Options) withDefaults() Options {
@@ -195,13 +197,4 @@ func texts(roles []Role) []string {
 // manages tells whether an account can manage the others.
 func manages(u *store.User) bool {
 	return u.State == store.UserActive && slices.Contains(u.Roles, string(Administrator))
-}
-
-// Elevation is access to all sites that a person took for a time.
-type Elevation struct {
-	ID     string    `json:"id"`
-	User   string    `json:"user"`
-	Reason string    `json:"reason"`
-	Begun  time.Time `json:"begun"`
-	Ends   time.Time `json:"ends"`
 }

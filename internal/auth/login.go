@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"lotse/internal/auth/access"
 	"lotse/internal/sealed"
@@ -86,7 +85,18 @@ type Entry struct {
 	Session string // id
 	Secret  string // of the session, for the cookie; new after each step
 	Step    Step   // what comes next
-	Ends    time.Time
+	refused bool   // it was suspicious, and has ended already
+}
+
+// result is what a login got, unless it was refused in the end.
+func (e *Entry) result(err error) (*Entry, error) {
+	if err == nil && e.refused {
+		err = ErrLogin
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Login begins the login of the account of a tenant with its password. [ErrLogin],
@@ -197,7 +207,7 @@ func (a *Accounts) enter(ctx context.Context, v *sealed.Tenant, user string, m M
 		e, err = a.goOn(tx, u, &one, secret)
 		return err
 	})
-	return e, err
+	return e.result(err)
 }
 
 // dropNotFound leaves failures.
@@ -220,25 +230,54 @@ func (a *Accounts) goOn(tx *store.Tx, u *store.User, s *store.Session, secret st
 	if err := tx.SaveSession(s); err != nil {
 		return nil, err
 	}
-	if Step(s.Step) == StepIn && Step(before) != StepIn {
-		if err := a.arrived(tx, u, s); err != nil {
-			return nil, err
-		}
+	e := &Entry{Tenant: tx.Tenant(), User: u.ID, Session: s.ID, Secret: secret, Step: Step(s.Step)}
+	if e.Step == StepIn && Step(before) != StepIn {
+		e.refused, err = a.arrived(tx, u, s)
 	}
-	return &Entry{Tenant: tx.Tenant(), User: u.ID, Session: s.ID, Secret: secret, Step: Step(s.Step), Ends: s.Ends}, nil
+	return e, err
 }
 
-// arrived tells that somebody is in, and whether from somewhere new.
-func (a *Accounts) arrived(tx *store.Tx, u *store.User, s *store.Session) error {
-	known, before, err := tx.EnteredUser(u.ID, s.Network)
+// arrived tells that somebody is in, and whether from somewhere new, which may end it.
+func (a *Accounts) arrived(tx *store.Tx, u *store.User, s *store.Session) (refused bool, err error) {
+	known, err := tx.KnownNetwork(u.ID, s.Network)
 	if err != nil {
-		return err
+		return false, err
 	}
-	err = tx.Audit(store.Event{Actor: actorOfUser(u.ID), Event: "login.succeeded", Detail: map[string]any{"session": s.ID, "methods": s.Methods, "known_network": known}})
-	if err != nil || known || !before {
-		return err
+	twice, err := a.inElsewhere(tx, s)
+	if err != nil {
+		return false, err
 	}
-	return a.suspect(tx, NewNetwork, u.ID, s, nil)
+	for _, one := range []struct {
+		what Suspicion
+		is   bool
+	}{{NewNetwork, !known && !u.Entered.IsZero()}, {TwoLogins, twice}} {
+		if !one.is {
+			continue
+		}
+		if err := a.suspect(tx, one.what, u.ID, s, nil); err != nil {
+			return false, err
+		}
+		refused = refused || a.action(one.what) == ActBlock
+	}
+	if refused {
+		return true, nil
+	}
+	if err := tx.EnteredUser(u.ID, s.Network); err != nil {
+		return false, err
+	}
+	return false, tx.Audit(store.Event{Actor: actorOfUser(u.ID), Event: "login.succeeded", Detail: map[string]any{"session": s.ID, "methods": s.Methods, "known_network": known}})
+}
+
+// inElsewhere tells whether the user of a session is using another one, from another
+// network, at the same time.
+func (a *Accounts) inElsewhere(tx *store.Tx, s *store.Session) (bool, error) {
+	all, err := tx.SessionsOf(s.User)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(all, func(o store.Session) bool {
+		return o.ID != s.ID && o.Network != s.Network && Step(o.Step) == StepIn && tx.Now().Sub(o.Used) < atOnce
+	}), nil
 }
 
 // standing is where a session stands.
@@ -295,7 +334,7 @@ func (a *Accounts) atStep(ctx context.Context, by access.Actor, step Step, f fun
 		e, err = a.goOn(tx, u, s, newSessionSecret())
 		return err
 	})
-	return e, err
+	return e.result(err)
 }
 
 // State is how far the login of a session got.

@@ -81,6 +81,12 @@ func fresh(p access.Permission) bool {
 	return slices.Contains([]access.Permission{DestinationsManage, SettingsManage, TokensManage, UsersManage, ApprovalsDecide}, p)
 }
 
+// personal are the permissions that no token has, whatever its role: what is a
+// person's own, and what needs a person who is not the one that asked.
+func personal(p access.Permission) bool {
+	return slices.Contains([]access.Permission{Person, ApprovalsDecide, Elevate}, p)
+}
+
 // May reports whether a role has a permission. What is not in the table, it has not.
 func (r Role) May(p access.Permission) bool {
 	entry, known := table()[r]
@@ -107,12 +113,12 @@ func May(roles []Role, p access.Permission) bool {
 	return slices.ContainsFunc(roles, func(r Role) bool { return r.May(p) })
 }
 
-// Permissions lists what several roles may do together.
-func Permissions(roles []Role) []access.Permission {
+// Permissions lists what several roles may do together, of a person or of a token.
+func Permissions(roles []Role, person bool) []access.Permission {
 	var all []access.Permission
 	for _, role := range roles {
 		for _, p := range role.Permissions() {
-			if !slices.Contains(all, p) {
+			if !slices.Contains(all, p) && (person || !personal(p)) {
 				all = append(all, p)
 			}
 		}

@@ -59,12 +59,13 @@ func (a *Accounts) authorize(ctx context.Context, r access.Request) (access.Acto
 	case r.Tenant != "" && r.Tenant != f.Tenant:
 		return access.Actor{}, access.ErrNotFound
 	}
-	if err := a.use(ctx, f, r); err != nil {
-		return access.Actor{}, err
-	}
-	actor := access.Actor{ID: actorOfUser(f.User.ID), Tenant: f.Tenant, Kind: access.User, Session: f.Session.ID, Sites: f.User.Sites}
+	actor := access.Actor{ID: actorOfUser(f.User.ID), Tenant: f.Tenant, Kind: access.User, Session: f.Session.ID, Sites: f.User.Sites,
+		Remote: r.Remote, Agent: r.Agent}
 	if !f.All.IsZero() {
 		actor.Sites = nil
+	}
+	if err := a.use(access.WithActor(ctx, actor), f, r); err != nil {
+		return access.Actor{}, err
 	}
 	return actor, a.permit(f, r.Permission)
 }
@@ -95,7 +96,7 @@ func (a *Accounts) use(ctx context.Context, f *store.FoundSession, r access.Requ
 	if err != nil {
 		return err
 	}
-	if here != f.Session.Network {
+	if here != f.Session.Network && !r.Open {
 		if err := a.elsewhere(ctx, v, f, here, r); err != nil {
 			return err
 		}
@@ -191,6 +192,19 @@ func (a *Accounts) EndOthers(ctx context.Context, by access.Actor) error {
 // Logout ends the session that asks; one that has ended already is no mistake.
 func (a *Accounts) Logout(ctx context.Context, by access.Actor) error {
 	return dropNotFound(a.EndSession(ctx, by, by.Session))
+}
+
+// Replaced ends the session that a login replaced in a browser, if it was of the same
+// person; another one's is not this one's to end.
+func (a *Accounts) Replaced(ctx context.Context, e *Entry, secret string) error {
+	f, err := a.db.System().FindSession(ctx, digest(secret))
+	if errors.Is(err, store.ErrNotFound) || err == nil && (f.Tenant != e.Tenant || f.User.ID != e.User || f.Session.ID == e.Session) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for the session that was replaced: %w", err)
+	}
+	return a.db.Tenant(f.Tenant).Write(ctx, func(tx *store.Tx) error { return dropNotFound(tx.EndSession(f.User.ID, f.Session.ID)) })
 }
 
 func newSessionSecret() string { return sessionPrefix + newSecret() }

@@ -18,12 +18,15 @@ type Suspicion string
 const (
 	NewNetwork Suspicion = "new-network" // a login from where the person never came from
 	Moved      Suspicion = "moved"       // a session goes on from another network
-	TwoPlaces  Suspicion = "two-places"  // a session is used from two networks at once
+	TwoPlaces  Suspicion = "two-places"  // a session is used from two networks in turn
+	TwoLogins  Suspicion = "two-logins"  // a login while another session is used from another network
 	TooFast    Suspicion = "too-fast"    // more requests than a person makes
 )
 
 // SuspicionList lists all of them.
-func SuspicionList() []Suspicion { return []Suspicion{NewNetwork, Moved, TwoPlaces, TooFast} }
+func SuspicionList() []Suspicion {
+	return []Suspicion{NewNetwork, Moved, TwoPlaces, TwoLogins, TooFast}
+}
 
 // Action is what follows from a suspicion.
 type Action string
@@ -38,7 +41,7 @@ const (
 // DefaultActions record everything and end a session that is in two places at once:
 // one of them has it from the other.
 func DefaultActions() map[Suspicion]Action {
-	return map[Suspicion]Action{NewNetwork: ActRecord, Moved: ActRecord, TwoPlaces: ActBlock, TooFast: ActRecord}
+	return map[Suspicion]Action{NewNetwork: ActRecord, Moved: ActRecord, TwoPlaces: ActBlock, TwoLogins: ActRecord, TooFast: ActRecord}
 }
 
 func (a *Accounts) action(s Suspicion) Action {
@@ -49,7 +52,8 @@ func (a *Accounts) action(s Suspicion) Action {
 }
 
 // atOnce is how close two uses are to be at the same time. It is longer than the time
-// between two notes that a session is used.
+// between two notes that a session is used. Somebody who walks from one network into
+// another does not come back so soon; two persons with one session do.
 const atOnce = 2 * touchEvery
 
 // suspect records a suspicion with its evidence, and does what is to follow.
@@ -77,7 +81,6 @@ func (a *Accounts) elsewhere(ctx context.Context, v *sealed.Tenant, f *store.Fou
 	if err != nil {
 		return err
 	}
-	ctx = access.WithActor(ctx, access.Actor{ID: actorOfUser(f.User.ID), Tenant: f.Tenant, Kind: access.User, Session: f.Session.ID, Remote: r.Remote, Agent: r.Agent})
 	ended := false
 	err = a.db.Tenant(f.Tenant).Write(ctx, func(tx *store.Tx) error {
 		ended = false
@@ -88,17 +91,17 @@ func (a *Accounts) elsewhere(ctx context.Context, v *sealed.Tenant, f *store.Fou
 		if s.Network == here { // another request was first
 			return nil
 		}
-		what, since := Moved, tx.Now().Sub(s.Used)
-		if since < atOnce && Step(s.Step) == StepIn {
+		what, since := Moved, tx.Now().Sub(s.NetworkAt)
+		if s.CameFrom == here && since < atOnce {
 			what = TwoPlaces
 		}
-		if err := a.suspect(tx, what, s.User, s, map[string]any{"seconds_between": int64(since / time.Second)}); err != nil {
+		if err := a.suspect(tx, what, s.User, s, map[string]any{"seconds_there": int64(since / time.Second)}); err != nil {
 			return err
 		}
 		if ended = a.action(what) == ActBlock; ended {
 			return nil
 		}
-		s.Network, s.NetworkAt, s.Used, s.Origin = here, tx.Now(), tx.Now(), sealedOrigin
+		s.CameFrom, s.Network, s.NetworkAt, s.Origin = s.Network, here, tx.Now(), sealedOrigin
 		return tx.SaveSession(s)
 	})
 	if ended || errors.Is(err, store.ErrNotFound) {

@@ -61,7 +61,7 @@ func (t *Tokens) Authorize(ctx context.Context, r access.Request) (access.Actor,
 		return access.Actor{}, fmt.Errorf("look for the token: %w", err)
 	case r.Tenant != "" && r.Tenant != tenant:
 		return access.Actor{}, access.ErrNotFound
-	case r.Permission == Person || !Role(token.Role).May(r.Permission):
+	case personal(r.Permission) || !Role(token.Role).May(r.Permission):
 		return access.Actor{}, access.ErrForbidden
 	case fresh(r.Permission) && token.Found.Sub(token.Created) >= freshToken:
 		return access.Actor{}, access.ErrStale

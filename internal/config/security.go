@@ -17,13 +17,14 @@ type Security struct {
 	// off, record or block.
 	NewNetwork string `koanf:"new_network"` // a login from where the person never came from
 	Moved      string `koanf:"moved"`       // a session goes on from another network
-	TwoPlaces  string `koanf:"two_places"`  // a session is used from two networks at once
+	TwoPlaces  string `koanf:"two_places"`  // a session is used from two networks in turn
+	TwoLogins  string `koanf:"two_logins"`  // a login while another session is used from another network
 	TooFast    string `koanf:"too_fast"`    // more requests than a person makes
 }
 
 func defaultSecurity() Security {
 	return Security{Idle: 30 * time.Minute, Longest: 12 * time.Hour, Reprove: 10 * time.Minute, AllSites: 30 * time.Minute,
-		NewNetwork: "record", Moved: "record", TwoPlaces: "block", TooFast: "record"}
+		NewNetwork: "record", Moved: "record", TwoPlaces: "block", TwoLogins: "record", TooFast: "record"}
 }
 
 func (c *Config) checkSecurity(k *checker) {
@@ -38,7 +39,7 @@ func (c *Config) checkSecurity(k *checker) {
 			k.fault("security.second_factor", "%q is no role of a person; there are %v", role, roles)
 		}
 	}
-	for key, action := range map[string]string{"new_network": s.NewNetwork, "moved": s.Moved, "two_places": s.TwoPlaces, "too_fast": s.TooFast} {
+	for key, action := range map[string]string{"new_network": s.NewNetwork, "moved": s.Moved, "two_places": s.TwoPlaces, "two_logins": s.TwoLogins, "too_fast": s.TooFast} {
 		k.oneOf("security."+key, action, "off", "record", "block")
 	}
 }

@@ -29,7 +29,7 @@ func (n *Node) openServer(o Options) error {
 	}
 	server, err := api.New(api.Options{
 		Listen: c.Listen, PublicURL: c.PublicURL, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, TrustedProxies: c.TrustedProxies,
-		MetricsListen: c.Metrics.Listen, Version: o.Version, Authorizer: auth.NewGuard(n.Tokens, n.Persons), Idempotency: v1.Idempotency(n.DB, n.Vault),
+		MetricsListen: c.Metrics.Listen, Version: o.Version, Authorizer: auth.NewGuard(n.Tokens, n.Persons), Idempotency: v1.Idempotency(n.DB, n.Vault), SecondPerson: v1.SecondPerson(n.Persons),
 		Checks: n.checks(), Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Meter: counter,
 		Log: n.Log, Translate: v1.Translate, Stop: c.Workers.Stop,
 	})

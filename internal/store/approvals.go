@@ -15,6 +15,7 @@ type Approval struct {
 	ID      string
 	Route   string
 	Request []byte // sealed; nil once it is settled
+	Answer  []byte // sealed; nil before it was carried out, and once it was taken
 	AskedBy string // id of an actor
 	State   string
 	Status  int // of the answer that carrying it out got; 0 before
@@ -24,10 +25,10 @@ type Approval struct {
 	By      string // who settled it
 }
 
-const approvalColumns = "id, route, request, asked_by, state, status, created_at, expires_at, settled_at, settled_by"
+const approvalColumns = "id, route, request, answer, asked_by, state, status, created_at, expires_at, settled_at, settled_by"
 
 func (a *Approval) columns() []any {
-	return []any{&a.ID, &a.Route, &a.Request, &a.AskedBy, &a.State, &a.Status, stamp{&a.Created}, stamp{&a.Expires}, stamp{&a.Settled}, &a.By}
+	return []any{&a.ID, &a.Route, &a.Request, &a.Answer, &a.AskedBy, &a.State, &a.Status, stamp{&a.Created}, stamp{&a.Expires}, stamp{&a.Settled}, &a.By}
 }
 
 // InsertApproval adds one; it sets Created when that is zero.
@@ -35,8 +36,8 @@ func (tx *Tx) InsertApproval(a *Approval) error {
 	if a.Created.IsZero() {
 		a.Created = tx.now
 	}
-	return insertedOne(tx.exec("INSERT INTO approvals (tenant_id, "+approvalColumns+") VALUES "+tuples(1, 10, 1)+" ON CONFLICT DO NOTHING",
-		a.ID, a.Route, blob(a.Request), a.AskedBy, a.State, a.Status, micros(a.Created), micros(a.Expires), micros(a.Settled), a.By))
+	return insertedOne(tx.exec("INSERT INTO approvals (tenant_id, "+approvalColumns+") VALUES "+tuples(1, 11, 1)+" ON CONFLICT DO NOTHING",
+		a.ID, a.Route, blob(a.Request), blob(a.Answer), a.AskedBy, a.State, a.Status, micros(a.Created), micros(a.Expires), micros(a.Settled), a.By))
 }
 
 // Approval reads one. [ErrNotFound].
@@ -69,14 +70,23 @@ func (tx *Tx) SettleApproval(id, state, by string) error {
 		id, state, by, micros(tx.now)))
 }
 
-// CarriedOut notes the status that an approved change was answered with.
-// [ErrNotFound].
-func (tx *Tx) CarriedOut(id string, status int) error {
-	return changedOne(tx.exec("UPDATE approvals SET status = $3 WHERE tenant_id = $1 AND id = $2 AND state = 'approved'", id, status))
+// CarriedOut notes what an approved change was answered with. [ErrNotFound].
+func (tx *Tx) CarriedOut(id string, status int, answer []byte) error {
+	return changedOne(tx.exec("UPDATE approvals SET status = $3, answer = $4 WHERE tenant_id = $1 AND id = $2 AND state = 'approved'", id, status, blob(answer)))
 }
 
-// ExpireApprovals ends the open ones whose time is over, and returns their ids.
+// TakeAnswer forgets what an approved change was answered with. [ErrNotFound] when it
+// was taken.
+func (tx *Tx) TakeAnswer(id string) error {
+	return changedOne(tx.exec("UPDATE approvals SET answer = NULL WHERE tenant_id = $1 AND id = $2 AND answer IS NOT NULL", id))
+}
+
+// ExpireApprovals ends the open ones whose time is over, and returns their ids; answers
+// that nobody took by then are forgotten.
 func (tx *Tx) ExpireApprovals() ([]string, error) {
+	if _, err := tx.exec("UPDATE approvals SET answer = NULL WHERE tenant_id = $1 AND answer IS NOT NULL AND expires_at <= $2", tx.now.UnixMicro()); err != nil {
+		return nil, err
+	}
 	var ids []string
 	err := tx.rows("UPDATE approvals SET state = 'expired', settled_at = $2, request = NULL WHERE tenant_id = $1 AND state = 'open' AND expires_at <= $2 RETURNING id",
 		[]any{tx.now.UnixMicro()}, func(scan scanner) error {

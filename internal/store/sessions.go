@@ -19,14 +19,15 @@ type Session struct {
 	Ends      time.Time // it ends then
 	Network   string    // MAC of the network it was last used from
 	NetworkAt time.Time // since when
+	CameFrom  string    // MAC of the network before that
 	Origin    []byte    // sealed
 }
 
-const sessionColumns = "id, user_id, hash, step, methods, created_at, proved_at, used_at, idle_at, ends_at, network, network_at, origin"
+const sessionColumns = "id, user_id, hash, step, methods, created_at, proved_at, used_at, idle_at, ends_at, network, network_at, came_from, origin"
 
 func (s *Session) columns() []any {
 	return []any{&s.ID, &s.User, &s.Hash, &s.Step, listed{&s.Methods}, stamp{&s.Created}, stamp{&s.Proved}, stamp{&s.Used}, stamp{&s.Idle}, stamp{&s.Ends},
-		&s.Network, stamp{&s.NetworkAt}, &s.Origin}
+		&s.Network, stamp{&s.NetworkAt}, &s.CameFrom, &s.Origin}
 }
 
 // InsertSession adds a session; it sets Created when that is zero.
@@ -34,9 +35,9 @@ func (tx *Tx) InsertSession(s *Session) error {
 	if s.Created.IsZero() {
 		s.Created = tx.now
 	}
-	return insertedOne(tx.exec("INSERT INTO sessions (tenant_id, "+sessionColumns+") VALUES "+tuples(1, 13, 1)+" ON CONFLICT DO NOTHING",
+	return insertedOne(tx.exec("INSERT INTO sessions (tenant_id, "+sessionColumns+") VALUES "+tuples(1, 14, 1)+" ON CONFLICT DO NOTHING",
 		s.ID, s.User, s.Hash, s.Step, list(s.Methods), micros(s.Created), micros(s.Proved), micros(s.Used), micros(s.Idle), micros(s.Ends),
-		s.Network, micros(s.NetworkAt), blob(s.Origin)))
+		s.Network, micros(s.NetworkAt), s.CameFrom, blob(s.Origin)))
 }
 
 // Session reads a session of the tenant, also one that has ended by time.
@@ -67,8 +68,8 @@ func (tx *Tx) SessionsOf(user string) ([]Session, error) {
 // [ErrNotFound] when it has ended meanwhile.
 func (tx *Tx) SaveSession(s *Session) error {
 	return changedOne(tx.exec("UPDATE sessions SET hash = $3, step = $4, methods = $5, proved_at = $6, used_at = $7, idle_at = $8, ends_at = $9, network = $10, "+
-		"network_at = $11, origin = $12 WHERE tenant_id = $1 AND id = $2", s.ID, s.Hash, s.Step, list(s.Methods), micros(s.Proved), micros(s.Used), micros(s.Idle),
-		micros(s.Ends), s.Network, micros(s.NetworkAt), blob(s.Origin)))
+		"network_at = $11, came_from = $12, origin = $13 WHERE tenant_id = $1 AND id = $2", s.ID, s.Hash, s.Step, list(s.Methods), micros(s.Proved), micros(s.Used), micros(s.Idle),
+		micros(s.Ends), s.Network, micros(s.NetworkAt), s.CameFrom, blob(s.Origin)))
 }
 
 // TouchSession notes that a session is used, now, and lets it idle until then.

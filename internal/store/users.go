@@ -132,22 +132,14 @@ func (tx *Tx) AcceptTerms(user string, version int64) error {
 }
 
 // EnteredUser notes that a user got in, now, from a network that a MAC stands for.
-// It reports whether the user had got in from there before, and from anywhere.
-func (tx *Tx) EnteredUser(user, network string) (known, before bool, err error) {
-	n := 0
-	if err := tx.row("SELECT count(*) FROM networks WHERE tenant_id = $1 AND user_id = $2", []any{user}, &n); err != nil {
-		return false, false, err
-	}
-	known, err = tx.KnownNetwork(user, network)
-	if err != nil {
-		return false, false, err
-	}
-	_, err = tx.exec("INSERT INTO networks (tenant_id, user_id, network, first_at, last_at) VALUES ($1, $2, $3, $4, $4) "+
+// [ErrNotFound].
+func (tx *Tx) EnteredUser(user, network string) error {
+	_, err := tx.exec("INSERT INTO networks (tenant_id, user_id, network, first_at, last_at) VALUES ($1, $2, $3, $4, $4) "+
 		"ON CONFLICT (tenant_id, user_id, network) DO UPDATE SET last_at = excluded.last_at", user, network, micros(tx.now))
 	if err != nil {
-		return false, false, err
+		return err
 	}
-	return known, n > 0, changedOne(tx.exec("UPDATE users SET entered_at = $3 WHERE tenant_id = $1 AND id = $2", user, micros(tx.now)))
+	return changedOne(tx.exec("UPDATE users SET entered_at = $3 WHERE tenant_id = $1 AND id = $2", user, micros(tx.now)))
 }
 
 // KnownNetwork reports whether a user got in from a network before.

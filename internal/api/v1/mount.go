@@ -36,7 +36,8 @@ type Deps struct {
 // routes are the handlers of all routes.
 type routes struct {
 	Deps
-	canKeep func(context.Context) bool // whether a browser would keep a session
+	canKeep  func(context.Context) bool // whether a browser would keep a session
+	carryOut func(context.Context, api.Pending, access.Actor) (int, []byte, error)
 }
 
 // Mount registers all routes.
@@ -62,6 +63,7 @@ func Mount(s *api.Server, d Deps) {
 	r.users(s)
 	r.passkeys(s)
 	r.providers(s)
+	r.approvals(s)
 	r.linkExchange(s)
 }
 
@@ -74,6 +76,7 @@ const (
 	tagSettings     = "Settings"
 	tagAccess       = "Access"
 	tagLogin        = "Login"
+	tagApprovals    = "Approvals"
 )
 
 // who is on whose behalf a request is served.

@@ -75,6 +75,14 @@ func (w *world) block(tenant string) string {
 	return id
 }
 
+// approval makes a change that waits in a tenant, and returns its id.
+func (w *world) approval(tenant string) string {
+	w.Helper()
+	id, _, err := w.accounts.KeepChange(w.Context(), access.Actor{ID: "user:" + store.NewID(), Tenant: tenant}, "PUT /api/v1/terms", []byte(`{}`))
+	w.must(err)
+	return id
+}
+
 // page is a browser that logs in: it keeps the cookie, and where from the requests
 // come.
 type page struct {
@@ -154,6 +162,10 @@ func granted(role auth.Role, token bool, p access.Permission) bool {
 		return true
 	case auth.Person:
 		return !token
+	case auth.ApprovalsDecide, auth.Elevate:
+		if token {
+			return false
+		}
 	}
 	return slices.Contains(may()[role], p)
 }

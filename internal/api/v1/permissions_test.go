@@ -36,7 +36,10 @@ func callers() []caller {
 // TestPermissions asks every route as every caller: what the table gives is let
 // through, what it does not is refused, and nothing of another tenant is there.
 func TestPermissions(t *testing.T) {
-	w := open(t, storetest.SQLite(t))
+	storetest.Each(t, func(t *testing.T, p storetest.Place) { open(t, p).permissions(t) })
+}
+
+func (w *world) permissions(t *testing.T) {
 	ids := w.things(w.party)
 	asked := 0
 	for _, c := range callers() {
@@ -61,6 +64,11 @@ func TestPermissions(t *testing.T) {
 			} else if allowed && c.tenant == otherTenant && named(route) && a.status != http.StatusNotFound && !strings.Contains(string(a.body), `"login-failed"`) {
 				t.Errorf("%+v: %s answers another tenant with %d %s", c, route.Pattern, a.status, a.body)
 			}
+		}
+	}
+	for _, route := range w.guarded() {
+		if !slices.ContainsFunc(callers(), func(c caller) bool { return granted(c.role, c.token, route.Permission) }) {
+			t.Errorf("nobody may %s (%s)", route.Pattern, route.Permission)
 		}
 	}
 	if asked < 500 {

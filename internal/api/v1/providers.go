@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"lotse/internal/api"
 	"lotse/internal/api/problem"
@@ -154,7 +153,7 @@ func (r *routes) beginSignIn(ctx context.Context, tenant, provider string, by ac
 	if err != nil {
 		return nil, err
 	}
-	return &signInOut{api.AttemptCookie(secret, time.Now().Add(auth.AttemptTime())), signInAddress{address}}, nil
+	return &signInOut{api.AttemptCookie(secret, auth.AttemptTime()), signInAddress{address}}, nil
 }
 
 // signedIn is where an identity provider sends people back to. It always goes on at the
@@ -174,7 +173,7 @@ func (r *routes) signedIn(w http.ResponseWriter, req *http.Request) error {
 		}
 		to.Fragment = "problem=" + string(p.Code)
 	} else {
-		cookie := api.SessionCookie(e.Secret, e.Ends)
+		cookie := api.SessionCookie(e.Secret)
 		http.SetCookie(w, &cookie)
 	}
 	w.Header().Set("Location", to.String())

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"lotse/internal/api"
 	"lotse/internal/auth"
 	"lotse/internal/store"
@@ -276,8 +274,8 @@ type keys struct {
 
 func (w *world) keys() *keys {
 	w.Helper()
-	k := &keys{world: w, b: peer.Chromium(w)}
-	k.b.Do(chromedp.Navigate(w.named + "/setup"))
+	k := &keys{world: w, b: peer.Chromium(w, "en")}
+	k.b.Open(w.named + "/setup")
 	k.auth = k.b.Authenticator()
 	return k
 }
@@ -287,7 +285,7 @@ func (k *keys) post(path string, body any) (status int, value map[string]any) {
 	k.Helper()
 	text, err := json.Marshal(body)
 	k.must(err)
-	got := peer.Eval[struct {
+	got := peer.Value[struct {
 		Status int
 		Value  map[string]any
 	}](k.b, fmt.Sprintf(`fetch("/api/v1%s", {method: "POST", headers: {"Content-Type": "application/json", "%s": "1"}, body: JSON.stringify(%s)})
@@ -305,7 +303,7 @@ func (k *keys) proof(path, verb string) map[string]any {
 	text, err := json.Marshal(options["options"])
 	k.must(err)
 	kind := map[string]string{"create": "Creation", "get": "Request"}[verb]
-	answer := peer.Eval[map[string]any](k.b, fmt.Sprintf(`navigator.credentials.%s({publicKey: PublicKeyCredential.parse%sOptionsFromJSON(%s)}).then(made => made.toJSON())`,
+	answer := peer.Value[map[string]any](k.b, fmt.Sprintf(`navigator.credentials.%s({publicKey: PublicKeyCredential.parse%sOptionsFromJSON(%s)}).then(made => made.toJSON())`,
 		verb, kind, text))
 	return map[string]any{"ceremony": options["ceremony"], "answer": answer}
 }

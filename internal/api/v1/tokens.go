@@ -14,7 +14,7 @@ import (
 
 // tokens are the routes of who gets in.
 func (r *routes) tokens(s *api.Server) {
-	api.Register(s, api.Operation{ID: "create-token", Method: http.MethodPost, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensManage,
+	api.Register(s, api.Operation{ID: "create-token", SecondPerson: true, Method: http.MethodPost, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensManage,
 		Status: http.StatusCreated, Problems: []problem.Code{problem.Invalid}, Summary: "Make a token for another system or administrator",
 		Description: "The secret is shown this once; Lotse keeps a digest of it only. So this creation takes no idempotency key."}, r.createToken)
 	api.Register(s, api.Operation{ID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensRead,
@@ -112,7 +112,7 @@ func (r *routes) getMe(ctx context.Context, _ *struct{}) (*meOut, error) {
 		}
 		out.Body.ID, out.Body.Name, out.Body.Roles = token.ID, token.Name, []auth.Role{token.Role}
 	}
-	out.Body.Permissions = auth.Permissions(out.Body.Roles)
+	out.Body.Permissions = auth.Permissions(out.Body.Roles, auth.Known(by))
 	if by.Tenant != r.Tenant {
 		out.Body.Tenant = by.Tenant
 	}

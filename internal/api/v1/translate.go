@@ -109,6 +109,8 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.LastAdministrator, "")
 	case errors.Is(err, auth.ErrLogin):
 		return problem.New(problem.LoginFailed, "")
+	case errors.Is(err, access.ErrForbidden):
+		return problem.New(problem.Forbidden, "")
 	case errors.Is(err, access.ErrStale):
 		return problem.New(problem.Reauthenticate, "")
 	case errors.Is(err, auth.ErrStep):

@@ -115,7 +115,7 @@ func (l *lines) String() string {
 }
 
 // open starts a node on a database.
-func open(t *testing.T, place storetest.Place) *world {
+func open(t *testing.T, place storetest.Place, change ...func(*auth.Options)) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), clock: &shift{}, log: &lines{}}
 	ctx := t.Context()
@@ -146,7 +146,11 @@ func open(t *testing.T, place storetest.Place) *world {
 	w.named = strings.Replace(w.url, "127.0.0.1", "localhost", 1)
 	keysOf, err := passkey.New(w.named, "Lotse")
 	w.must(err)
-	w.accounts = auth.NewAccounts(w.db, w.vault, auth.Options{Hasher: w.hasher, SecondFactor: []auth.Role{}, Passkeys: keysOf, Back: w.named + auth.BackPath})
+	options := auth.Options{Hasher: w.hasher, Passkeys: keysOf, Back: w.named + auth.BackPath}
+	for _, f := range change {
+		f(&options)
+	}
+	w.accounts = auth.NewAccounts(w.db, w.vault, options)
 	w.work(log)
 	w.serve(listening, log)
 	w.party, w.stranger = w.tokensOf(mainTenant), w.tokensOf(otherTenant)
@@ -180,7 +184,7 @@ func (w *world) work(log *slog.Logger) {
 // serve serves the API until the test ends.
 func (w *world) serve(listening *httptest.Server, log *slog.Logger) {
 	var err error
-	w.server, err = api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
+	w.server, err = api.New(api.Options{Authorizer: auth.NewGuard(w.tokens, w.accounts), SecondPerson: v1.SecondPerson(w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
 		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond, Recheck: 100 * time.Millisecond,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	w.must(err)

@@ -51,6 +51,7 @@ type Request struct {
 	Remote     netip.Addr // of the client, behind trusted proxies
 	Agent      string     // the client as it names itself
 	Passive    bool       // nobody did anything for it to be sent: it prolongs no session
+	Open       bool       // of a request that goes on: where from was judged when it began
 }
 
 // String leaves the secrets out.

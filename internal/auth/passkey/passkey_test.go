@@ -11,8 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-
 	"lotse/internal/auth/passkey"
 	"lotse/test/peer"
 )
@@ -28,7 +26,7 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
-	b := peer.Chromium(t)
+	b := peer.Chromium(t, "en")
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<!doctype html><title>keys</title>"))
@@ -39,7 +37,7 @@ func open(t *testing.T) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Do(chromedp.Navigate(origin))
+	b.Open(origin)
 	return &house{t: t, site: site, b: b, keys: b.Authenticator(), person: passkey.Person{Handle: []byte("handle of erika"), Login: "erika", Name: "Erika Beispiel"}}
 }
 
@@ -47,7 +45,7 @@ func open(t *testing.T) *house {
 func (h *house) browser(verb string, options json.RawMessage) []byte {
 	h.t.Helper()
 	kind := map[string]string{"create": "Creation", "get": "Request"}[verb]
-	return []byte(peer.Eval[string](h.b, fmt.Sprintf(`navigator.credentials.%s({publicKey: PublicKeyCredential.parse%sOptionsFromJSON(%s)})
+	return []byte(peer.Value[string](h.b, fmt.Sprintf(`navigator.credentials.%s({publicKey: PublicKeyCredential.parse%sOptionsFromJSON(%s)})
 		.then(made => JSON.stringify(made.toJSON()), () => "")`, verb, kind, options)))
 }
 

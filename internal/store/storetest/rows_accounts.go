@@ -22,7 +22,7 @@ func aCredential(id, user, kind, lookup string) *store.Credential {
 // aSession lasts longer than any test.
 func aSession(id, user, hash string) *store.Session {
 	return &store.Session{ID: id, User: user, Hash: hash, Step: "in", Methods: []string{"password"}, Created: noon(0), Proved: noon(0), Used: noon(0),
-		Idle: noon(20 * 365 * 24 * time.Hour), Ends: noon(20 * 365 * 24 * time.Hour), Network: "mac", NetworkAt: noon(0), Origin: []byte("sealed")}
+		Idle: noon(20 * 365 * 24 * time.Hour), Ends: noon(20 * 365 * 24 * time.Hour), Network: "mac", NetworkAt: noon(0), CameFrom: "other mac", Origin: []byte("sealed")}
 }
 
 // fillAccounts makes a row in each table of accounts.
@@ -34,7 +34,7 @@ func fillAccounts(tx *store.Tx, mark string) error {
 		tx.InsertElevation(&store.Elevation{ID: "elevation", User: "user", Reason: []byte("sealed"), Created: noon(0), Ends: noon(time.Hour)})); err != nil {
 		return err
 	}
-	if _, _, err := tx.EnteredUser("user", "mac"); err != nil {
+	if err := tx.EnteredUser("user", "mac"); err != nil {
 		return err
 	}
 	t, err := tx.LockThrottle("pair", "mac")
@@ -91,24 +91,24 @@ func testUsers(t *testing.T, h house) {
 	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error {
 		return tx.SaveUser(&store.User{ID: "w", Version: 1, State: store.UserActive})
 	})
-	entered := func(network string, known, before bool) {
+	entered := func(network string, known bool) {
 		t.Helper()
 		write(t, tenant, func(tx *store.Tx) error {
-			k, b, err := tx.EnteredUser("u", network)
-			if k != known || b != before {
-				t.Errorf("from %s: known %v, before %v", network, k, b)
+			k, err := tx.KnownNetwork("u", network)
+			if k != known {
+				t.Errorf("from %s: known %v", network, k)
 			}
-			return errors.Join(err, tx.AcceptTerms("u", 3))
+			return errors.Join(err, tx.EnteredUser("u", network), tx.AcceptTerms("u", 3))
 		})
 	}
-	entered("a", false, false)
-	entered("a", true, true)
-	entered("b", false, true)
+	entered("a", false)
+	entered("a", true)
+	entered("b", false)
 	if got := get(t, tenant, read); got.Terms != 3 || got.TermsAt.IsZero() || got.Entered.IsZero() || got.Version != 2 {
 		t.Errorf("entered: %+v", got)
 	}
 	write(t, tenant, func(tx *store.Tx) error { return tx.ForgetNetworks("u") })
-	entered("a", false, false)
+	entered("a", false)
 	u.State, u.Login, u.Profile = store.UserDeleted, "", nil
 	write(t, tenant, func(tx *store.Tx) error { return tx.SaveUser(u) })
 	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { _, err := tx.UserByLogin("login"); return err })
@@ -203,10 +203,10 @@ func testSessions(t *testing.T, h house) {
 	find("a", nil)
 	find("c", store.ErrNotFound) // idle
 	s := get(t, tenant, func(tx *store.Tx) (*store.Session, error) { return tx.Session("a") })
-	s.Hash, s.Step, s.Methods = "d"+mark, "terms", []string{"password", "totp"}
+	s.Hash, s.Step, s.Methods, s.CameFrom = "d"+mark, "terms", []string{"password", "totp"}, "mac"
 	write(t, tenant, func(tx *store.Tx) error { return errors.Join(tx.SaveSession(s), tx.DropSessions()) })
 	find("a", store.ErrNotFound)
-	if f := find("d", nil); f.Session.Step != "terms" || len(f.Session.Methods) != 2 {
+	if f := find("d", nil); f.Session.Step != "terms" || f.Session.CameFrom != "mac" || len(f.Session.Methods) != 2 {
 		t.Errorf("%+v", f.Session)
 	}
 	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.TouchSession("c", now) })
@@ -291,15 +291,17 @@ func testApprovals(t *testing.T, h house) {
 		}
 		return nil
 	})
-	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.CarriedOut("a", 201) })
+	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.CarriedOut("a", 201, nil) })
 	write(t, tenant, func(tx *store.Tx) error {
-		return errors.Join(tx.SettleApproval("a", store.ApprovalApproved, "user:v"), tx.CarriedOut("a", 201))
+		return errors.Join(tx.SettleApproval("a", store.ApprovalApproved, "user:v"), tx.CarriedOut("a", 201, []byte("answer")))
 	})
 	refused(t, tenant, store.ErrConflict, func(tx *store.Tx) error { return tx.SettleApproval("a", store.ApprovalRefused, "user:w") })
 	a := get(t, tenant, func(tx *store.Tx) (*store.Approval, error) { return tx.Approval("a") })
-	if a.State != store.ApprovalApproved || a.By != "user:v" || a.Status != 201 || a.Request != nil || a.Settled.IsZero() {
+	if a.State != store.ApprovalApproved || a.By != "user:v" || a.Status != 201 || a.Request != nil || string(a.Answer) != "answer" || a.Settled.IsZero() {
 		t.Errorf("%+v", a)
 	}
+	write(t, tenant, func(tx *store.Tx) error { return tx.TakeAnswer("a") })
+	refused(t, tenant, store.ErrNotFound, func(tx *store.Tx) error { return tx.TakeAnswer("a") })
 	h.clock.advance(2 * time.Minute)
 	write(t, tenant, func(tx *store.Tx) error {
 		ids, err := tx.ExpireApprovals()

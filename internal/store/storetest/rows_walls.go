@@ -141,7 +141,8 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"lift throttle":     func(tx *store.Tx) error { return tx.LiftThrottle("throttle-" + mark) },
 		"save throttle":     func(tx *store.Tx) error { return tx.SaveThrottle(&store.Throttle{Kind: "pair", Name: "mac"}) },
 		"settle approval":   func(tx *store.Tx) error { return gone(tx.SettleApproval("approval", store.ApprovalRefused, "b")) },
-		"carry out":         func(tx *store.Tx) error { return tx.CarriedOut("approval", 200) },
+		"take answer":       func(tx *store.Tx) error { return tx.TakeAnswer("approval") },
+		"carry out":         func(tx *store.Tx) error { return tx.CarriedOut("approval", 200, nil) },
 		"insert elevation": func(tx *store.Tx) error {
 			return foreign(tx.InsertElevation(&store.Elevation{ID: "e", User: "user", Reason: []byte{1}, Ends: noon(0)}))
 		},

@@ -95,6 +95,7 @@ async function load() {
   at("sites").textContent = me.value.sites ? say("someSites") : say("allSites");
   sessions(mine.value.sessions);
   factors(own.value.factors);
+  at("programs").hidden = !me.value.permissions.includes("tokens.manage");
   at("account").hidden = false;
 }
 
@@ -140,6 +141,11 @@ at("enrol-cancel").addEventListener("click", () => enrolling(false));
 form("enrol-form", ({ code }) => ask("POST", `/me/factors/${at("enrol-form").dataset.factor}/confirm`, { code: code.replace(/\s/g, "") }), async () => {
   enrolling(false);
   await load();
+});
+form("token-form", ({ name, role }) => manage("POST", "/tokens", { name, role }), (made) => {
+  at("token").value = made.token ?? say("tokenWaits");
+  at("made").hidden = false;
+  at("token").select();
 });
 form("password-form", (fields) => same("password-form", fields) && ask("PUT", "/me/password", { present: fields.present, password: fields.password }), async () => {
   at("said").textContent = say("changed");

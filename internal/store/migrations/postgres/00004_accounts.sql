@@ -58,6 +58,7 @@ CREATE TABLE sessions (
   ends_at    bigint NOT NULL,                  -- it ends then
   network    text COLLATE "C" NOT NULL,        -- MAC of the network it was last used from
   network_at bigint NOT NULL,
+  came_from  text COLLATE "C" NOT NULL DEFAULT '', -- MAC of the network before that
   origin     bytea,                            -- address and client
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
@@ -102,6 +103,7 @@ CREATE TABLE approvals (
   id          text COLLATE "C" NOT NULL,
   route       text COLLATE "C" NOT NULL,
   request     bytea,                           -- erased once it is settled
+  answer      bytea,                           -- until the one who asked has taken it
   asked_by    text COLLATE "C" NOT NULL,
   state       text COLLATE "C" NOT NULL CHECK (state IN ('open', 'approved', 'refused', 'expired')),
   status      bigint NOT NULL DEFAULT 0,       -- of the answer, once carried out

@@ -56,6 +56,7 @@ CREATE TABLE sessions (
   ends_at    INTEGER NOT NULL,                 -- it ends then
   network    TEXT NOT NULL,                    -- MAC of the network it was last used from
   network_at INTEGER NOT NULL,
+  came_from  TEXT NOT NULL DEFAULT '',         -- MAC of the network before that
   origin     BLOB,                             -- address and client
   PRIMARY KEY (tenant_id, id),
   FOREIGN KEY (tenant_id, user_id) REFERENCES users (tenant_id, id)
@@ -97,6 +98,7 @@ CREATE TABLE approvals (
   id          TEXT NOT NULL,
   route       TEXT NOT NULL,
   request     BLOB,                            -- erased once it is settled
+  answer      BLOB,                            -- until the one who asked has taken it
   asked_by    TEXT NOT NULL,
   state       TEXT NOT NULL CHECK (state IN ('open', 'approved', 'refused', 'expired')),
   status      INTEGER NOT NULL DEFAULT 0,      -- of the answer, once carried out
