@@ -25,6 +25,8 @@ func (f configFlags) sources() config.Sources {
 // serveCmd runs the gateway.
 type serveCmd struct {
 	configFlags
+
+	NewLink bool `help:"Print a one-time link for another administrator, when nobody can get in any more."`
 }
 
 // Run serves until it is told to stop.
@@ -54,7 +56,7 @@ func (c serveCmd) Run(s *session) error {
 }
 
 func (c serveCmd) serve(s *session, n *node.Node) error {
-	link, err := n.SetupLink(s.ctx)
+	link, err := n.SetupLink(s.ctx, c.NewLink)
 	if err != nil {
 		return err
 	}

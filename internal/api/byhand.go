@@ -59,7 +59,7 @@ func (s *Server) HandleOperation(op ByHand, h http.Handler) {
 		d.Responses[a.Status] = response
 	}
 	s.api.OpenAPI().AddOperation(&d)
-	s.Handle(Route{Pattern: op.Method + " " + Base + op.Path, Permission: op.Permission, Body: op.Body, Idempotent: op.Idempotent}, h)
+	s.Handle(op.route(), h)
 }
 
 func bytesSchema() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "binary"} }

@@ -52,7 +52,7 @@ func TestOpenAPI(t *testing.T) {
 			continue
 		}
 		op, ok := document.Paths[below][strings.ToLower(method)]
-		if !ok || op.Permission != string(r.Permission) || len(op.Security) != 1 {
+		if !ok || op.Permission != string(r.Permission) || len(op.Security) != 2 {
 			t.Errorf("%s: %+v", r.Pattern, op)
 		}
 		schema := op.Responses["default"].Content[problem.ContentType].Schema

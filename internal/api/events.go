@@ -33,10 +33,10 @@ type LastEvent struct {
 // cannot go on, the problem (event: problem). Embed LastEvent in I. look is asked again
 // and again; its first error is the answer itself. The stream ends when the state is
 // final (whoever connects again to one they have is told 204, which stops a browser),
-// the client has gone, the server stops, or after MaxStream, so that permissions are
-// looked at again.
+// the client has gone or may not have it any more, the server stops, or after
+// MaxStream. It prolongs nobody's session.
 func RegisterEvents[I, S any](s *Server, op Operation, look func(context.Context, *I) (Snapshot[S], error)) {
-	op.Method = http.MethodGet
+	op.Method, op.Passive = http.MethodGet, true
 	d := s.describe(op)
 	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[S](), true, op.ID+"-snapshot")
 	d.Responses["200"] = &huma.Response{
@@ -82,12 +82,19 @@ func (t *ticker[S]) run(ctx context.Context, first Snapshot[S], look func(contex
 	if t.comment() != nil || t.show(first) != nil || first.Final {
 		return
 	}
-	poll := time.NewTicker(t.s.Poll)
+	poll, recheck := time.NewTicker(t.s.Poll), time.NewTicker(t.s.Recheck)
 	defer poll.Stop()
+	defer recheck.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-recheck.C:
+			if err := t.s.reauthorize(ctx); err != nil && ctx.Err() == nil {
+				t.fail(ctx, err)
+				return
+			}
+			continue
 		case <-poll.C:
 		}
 		next, err := look(ctx)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"lotse/internal/api/problem"
+	"lotse/internal/auth/access"
 )
 
 // exchange is what is known about one request. It is filled on the way in and logged on
@@ -24,6 +25,9 @@ type exchange struct {
 	secure   bool
 	pattern  string // of the route; empty: none
 	importID string // of the path
+	host     string // as the client calls this server
+	asked    *access.Request
+	session  string // secret of the session that a browser has
 }
 
 // route is the pattern, for people and counters.
@@ -61,7 +65,7 @@ func Secure(ctx context.Context) bool { return exchangeOf(ctx).secure }
 
 // newExchange looks at who asks. Headers of forwarding count only from trusted proxies.
 func (s *Server) newExchange(r *http.Request) *exchange {
-	x := &exchange{id: rand.Text(), begun: time.Now(), secure: r.TLS != nil}
+	x := &exchange{id: rand.Text(), begun: time.Now(), secure: r.TLS != nil, host: hostOf(r), session: sessionOf(r)}
 	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		x.remote = peer.Addr().Unmap()
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -32,7 +33,18 @@ type Operation struct {
 	Status      int   // of success; 0: 200, or 204 without a body
 	Body        int64 // how large a request may be, in bytes; 0: DefaultBody
 	Idempotent  bool  // a creation: answers are kept by idempotency key
+	Passive     bool  // pages ask it by themselves: it prolongs nobody's session
+	Page        bool  // public, and only for our own pages
 	Problems    []problem.Code
+
+	// SecondPerson lets the change wait for another administrator, where that is wanted.
+	SecondPerson bool
+}
+
+// route is where the operation is served.
+func (op Operation) route() Route {
+	return Route{Pattern: op.Method + " " + Base + op.Path, Permission: op.Permission, Body: op.Body, Idempotent: op.Idempotent, Passive: op.Passive, Page: op.Page,
+		SecondPerson: op.SecondPerson}
 }
 
 // Register registers an operation. I has the parameters and the Body of the request, O
@@ -43,7 +55,8 @@ func Register[I, O any](s *Server, op Operation, handler func(context.Context, *
 }
 
 func register[I, O any](s *Server, op Operation, described huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	s.pending = &Route{Pattern: op.Method + " " + Base + op.Path, Permission: op.Permission, Body: op.Body, Idempotent: op.Idempotent}
+	route := op.route()
+	s.pending = &route
 	huma.Register(s.api, described, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err != nil {
@@ -66,7 +79,11 @@ func (s *Server) describe(op Operation) huma.Operation {
 		d.Tags = []string{op.Tag}
 	}
 	if op.Permission != access.Public {
-		d.Security = []map[string][]string{{"token": {}}}
+		d.Security = []map[string][]string{{"token": {}}, {"session": {}}}
+	}
+	if op.SecondPerson {
+		d.Responses["202"] = &huma.Response{Description: "Where `security.second_person` is set: another administrator has to approve it.",
+			Content: map[string]*huma.MediaType{"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Waits](), true, "Waits")}}}
 	}
 	if len(op.Problems) > 0 {
 		d.Extensions["x-problems"] = op.Problems
@@ -90,7 +107,7 @@ func (s *Server) newAPI() huma.API {
 			Servers: []*huma.Server{{URL: Base}},
 			Components: &huma.Components{
 				Schemas:         huma.NewMapRegistry("#/components/schemas/", schemaNames()),
-				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}},
+				SecuritySchemes: map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer"}, "session": {Type: "apiKey", In: "cookie", Name: Cookie}},
 			},
 		},
 		Formats:                      map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},

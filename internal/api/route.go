@@ -25,6 +25,10 @@ type Route struct {
 	Permission access.Permission
 	Body       int64 // how large a request may be, in bytes; 0: DefaultBody; or Unlimited
 	Idempotent bool  // a creation: answers are kept by idempotency key
+	Passive    bool  // pages ask it by themselves: it prolongs nobody's session
+	// SecondPerson lets the change wait for another administrator, where that is wanted.
+	SecondPerson bool
+	Page         bool // asks nobody, and yet changes what a browser has: only our pages may
 }
 
 // Handle registers a route. One without a permission, one that is there twice, and an
@@ -51,14 +55,23 @@ func (s *Server) guard(route Route, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r.Context())
 		x.importID = loggable(r.PathValue("import"))
-		if route.Permission != access.Public {
-			actor, p := s.authorize(route, r, x)
-			if p != nil {
+		approved, carries := r.Context().Value(carriedOut{}).(access.Actor)
+		actor := approved
+		switch {
+		case carries:
+		case route.Permission != access.Public:
+			var p *problem.Problem
+			if actor, p = s.authorize(route, r, x); p != nil {
 				s.fail(w, r, p)
 				return
 			}
-			r = r.WithContext(access.WithActor(r.Context(), actor))
+		case route.Page && forged(r):
+			s.fail(w, r, problem.New(problem.CrossOrigin, ""))
+			return
+		default:
+			actor = from(r, x)
 		}
+		r = r.WithContext(access.WithActor(r.Context(), actor))
 		switch {
 		case !hasBody(r):
 		case route.Body == Unlimited:
@@ -76,6 +89,15 @@ func (s *Server) guard(route Route, next http.Handler) http.Handler {
 			}
 			r.Body = newBody(w, r.Body, limit, s.Stall)
 		}
+		if !carries {
+			kept, p := s.second(w, r, route, actor)
+			if p != nil {
+				s.fail(w, r, p)
+			}
+			if kept || p != nil {
+				return
+			}
+		}
 		next.ServeHTTP(w, r)
 	})
 }
@@ -85,21 +107,39 @@ func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBo
 
 // authorize asks the one place that decides.
 func (s *Server) authorize(route Route, r *http.Request, x *exchange) (access.Actor, *problem.Problem) {
-	actor, err := s.Authorizer.Authorize(r.Context(), access.Request{
-		Permission: route.Permission, Tenant: r.PathValue("tenant"), Token: bearer(r), Route: route.Pattern, Remote: x.remote,
-	})
+	asked := access.Request{Permission: route.Permission, Tenant: r.PathValue("tenant"), Token: bearer(r), Route: route.Pattern, Remote: x.remote,
+		Agent: agent(r), Passive: route.Passive}
+	if asked.Token == "" {
+		if asked.Session = sessionOf(r); asked.Session != "" && forged(r) {
+			return access.Actor{}, problem.New(problem.CrossOrigin, "")
+		}
+	}
+	actor, err := s.Authorizer.Authorize(r.Context(), asked)
+	if p := refusal(err); p != nil {
+		return actor, p
+	}
+	x.asked = &asked
+	actor.Remote, actor.Agent = asked.Remote, asked.Agent
+	return actor, nil
+}
+
+// refusal is the problem that an answer of the Authorizer is; nil: none.
+func refusal(err error) *problem.Problem {
 	switch {
 	case err == nil:
-		actor.Remote, actor.Agent = x.remote, agent(r)
-		return actor, nil
+		return nil
 	case errors.Is(err, access.ErrUnauthenticated):
-		return actor, problem.New(problem.Unauthenticated, "")
+		return problem.New(problem.Unauthenticated, "")
 	case errors.Is(err, access.ErrForbidden):
-		return actor, problem.New(problem.Forbidden, "")
+		return problem.New(problem.Forbidden, "")
 	case errors.Is(err, access.ErrNotFound):
-		return actor, problem.New(problem.NotFound, "")
+		return problem.New(problem.NotFound, "")
+	case errors.Is(err, access.ErrUnfinished):
+		return problem.New(problem.LoginUnfinished, "")
+	case errors.Is(err, access.ErrStale):
+		return problem.New(problem.Reauthenticate, "")
 	}
-	return actor, problem.New(problem.Unavailable, "").Because(fmt.Errorf("authorising: %w", err))
+	return problem.New(problem.Unavailable, "").Because(fmt.Errorf("authorising: %w", err))
 }
 
 // agent is what the client calls itself, cut to what the audit trail keeps.

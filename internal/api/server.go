@@ -26,12 +26,13 @@ type Options struct {
 	MetricsListen     string         // host:port of /metrics; empty or "off": none
 	Version           string         // of Lotse, for the OpenAPI document
 
-	Authorizer  access.Authorizer
-	Idempotency idempotency.Store // needed by routes that are Idempotent
-	Checks      []Check           // of /readyz
-	Metrics     http.Handler      // what /metrics answers; nil: no such listener
-	Meter       Meter             // nil: nothing is counted
-	Log         *slog.Logger
+	Authorizer   access.Authorizer
+	SecondPerson SecondPerson      // nil: no change waits for a second person
+	Idempotency  idempotency.Store // needed by routes that are Idempotent
+	Checks       []Check           // of /readyz
+	Metrics      http.Handler      // what /metrics answers; nil: no such listener
+	Meter        Meter             // nil: nothing is counted
+	Log          *slog.Logger
 
 	// Translate turns the errors of use cases into problems; nil where it knows none,
 	// which becomes problem.Internal.
@@ -42,6 +43,7 @@ type Options struct {
 	Poll      time.Duration // between two looks at what a stream shows; 500 ms
 	Heartbeat time.Duration // between two comments on a quiet stream; 15 s
 	CertPoll  time.Duration // between two looks at CertFile and KeyFile; 5 s
+	Recheck   time.Duration // between two looks at whether a stream's client may still have it; 30 s
 	MaxStream time.Duration // after which a client has to connect to a stream anew; 15 min
 }
 
@@ -58,6 +60,7 @@ func (o Options) withDefaults() Options {
 	set(&o.Heartbeat, 15*time.Second)
 	set(&o.CertPoll, 5*time.Second)
 	set(&o.MaxStream, 15*time.Minute)
+	set(&o.Recheck, 30*time.Second)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -151,6 +154,9 @@ func (s *Server) dispatch(w *writer, r *http.Request, x *exchange) {
 		s.mux.ServeHTTP(answer, r)
 		if allow := answer.header["Allow"]; answer.code == http.StatusMethodNotAllowed {
 			w.Header()["Allow"] = allow
+		}
+		if answer.code/100 == 3 { // the path is written another way: nothing of ours is
+			answer.code = http.StatusNotFound
 		}
 		s.fail(w, r, problem.New(problem.ForStatus(answer.code), ""))
 		return

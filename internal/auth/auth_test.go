@@ -23,7 +23,8 @@ func TestRoles(t *testing.T) {
 		permission access.Permission
 		may        bool
 	}{
-		{auth.Administrator, auth.TokensManage, true}, {auth.Administrator, auth.Self, true}, {auth.Administrator, auth.AuditRead, true},
+		{auth.Administrator, auth.TokensManage, true}, {auth.Administrator, auth.Self, true}, {auth.Administrator, auth.AuditRead, false}, {auth.Auditor, auth.AuditRead, true},
+		{auth.Administrator, auth.ImportsRead, false}, {auth.Clerk, auth.ImportsEnd, true}, {auth.Physician, auth.ImportsDecide, false},
 		{auth.Integrator, auth.ImportsDecide, true}, {auth.Integrator, auth.ReceiptsRead, true}, {auth.Integrator, auth.Self, true},
 		{auth.Integrator, auth.TokensManage, false}, {auth.Integrator, auth.DestinationsManage, false}, {auth.Integrator, auth.SettingsManage, false},
 		{auth.Integrator, auth.AuditRead, false}, {"guest", auth.Self, false}, {"", auth.ImportsRead, false}, {auth.Administrator, "imports.invent", false},

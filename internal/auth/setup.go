@@ -27,14 +27,20 @@ type ThrottledError struct{ After time.Duration }
 
 func (e *ThrottledError) Error() string { return "tried too often" }
 
-// Setup returns a one-time secret that makes the first administrator's token, and
+// Setup returns a one-time secret that makes the first administrator, and
 // replaces the one before; "" when there has been a first administrator already.
-func (t *Tokens) Setup(ctx context.Context) (string, error) {
+func (t *Tokens) Setup(ctx context.Context) (string, error) { return t.setup(ctx, false) }
+
+// SetupAgain is Setup also when there has been a first administrator: for an operator
+// of whose installation nobody can manage it any more.
+func (t *Tokens) SetupAgain(ctx context.Context) (string, error) { return t.setup(ctx, true) }
+
+func (t *Tokens) setup(ctx context.Context, again bool) (string, error) {
 	present, err := t.db.System().Installation(ctx, setupHash)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", fmt.Errorf("prepare the setting up: %w", err)
 	}
-	if present == setupDone {
+	if present == setupDone && !again {
 		return "", nil
 	}
 	secret := newSecret()
@@ -52,25 +58,36 @@ func (t *Tokens) Setup(ctx context.Context) (string, error) {
 // administrator. It works once; [ErrUsed] afterwards. *ThrottledError when it was
 // tried too often.
 func (t *Tokens) Redeem(ctx context.Context, tenant, secret string) (string, error) {
-	if err := t.try(ctx); err != nil {
+	token := tokenPrefix + newSecret()
+	err := t.redeem(ctx, tenant, secret, func(tx *store.Tx) error {
+		return insert(tx, setupActor, &store.Token{ID: store.NewID(), Hash: digest(token), Name: "first administrator", Role: string(Administrator), Created: tx.Now()})
+	})
+	if err != nil {
 		return "", err
 	}
-	token := tokenPrefix + newSecret()
+	return token, nil
+}
+
+// setupActor is who makes the first administrator.
+const setupActor = "setup"
+
+// redeem makes the first administrator by the one-time secret.
+func (t *Tokens) redeem(ctx context.Context, tenant, secret string, make func(tx *store.Tx) error) error {
+	if err := t.try(ctx); err != nil {
+		return err
+	}
 	swapped, err := t.db.System().SwapInstallation(ctx, setupHash, digest(secret), setupDone)
 	if err == nil && !swapped {
 		err = ErrUsed
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	err = t.db.Tenant(tenant).Write(ctx, func(tx *store.Tx) error {
-		return insert(tx, "setup", &store.Token{ID: store.NewID(), Hash: digest(token), Name: "first administrator", Role: string(Administrator), Created: tx.Now()})
-	})
-	if err != nil { // the link is good again: nobody got anything for it
+	if err = t.db.Tenant(tenant).Write(ctx, make); err != nil { // the link is good again: nobody got anything for it
 		undo := t.db.System().SetInstallation(ctx, setupHash, digest(secret))
-		return "", errors.Join(fmt.Errorf("create the first administrator: %w", err), undo)
+		return errors.Join(fmt.Errorf("create the first administrator: %w", err), undo)
 	}
-	return token, nil
+	return nil
 }
 
 // try counts a try at the one-time secret, over all nodes.

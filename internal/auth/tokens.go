@@ -19,6 +19,9 @@ import (
 // tokenPrefix tells a token from other secrets where one turns up by mistake.
 const tokenPrefix = "lotse_"
 
+// freshToken is how long a token counts as proved just now after it was made.
+const freshToken = time.Hour
+
 // Tokens knows who asks by the token shown. Only digests of tokens are kept: a
 // token has 256 random bits, so that a digest gives nothing away.
 type Tokens struct{ db *store.DB }
@@ -28,7 +31,7 @@ var _ access.Authorizer = (*Tokens)(nil)
 // NewTokens decides by the tokens in a database.
 func NewTokens(db *store.DB) *Tokens { return &Tokens{db} }
 
-// ErrLast: it is the last token of an administrator that still works.
+// ErrLast: it is the last administrator who can still get in.
 var ErrLast = errors.New("nobody could manage this installation any more")
 
 func digest(secret string) string {
@@ -58,8 +61,10 @@ func (t *Tokens) Authorize(ctx context.Context, r access.Request) (access.Actor,
 		return access.Actor{}, fmt.Errorf("look for the token: %w", err)
 	case r.Tenant != "" && r.Tenant != tenant:
 		return access.Actor{}, access.ErrNotFound
-	case !Role(token.Role).May(r.Permission):
+	case personal(r.Permission) || !Role(token.Role).May(r.Permission):
 		return access.Actor{}, access.ErrForbidden
+	case fresh(r.Permission) && token.Found.Sub(token.Created) >= freshToken:
+		return access.Actor{}, access.ErrStale
 	}
 	return access.Actor{ID: actorID(token.ID), Tenant: tenant, Kind: access.Token}, nil
 }
@@ -67,7 +72,7 @@ func (t *Tokens) Authorize(ctx context.Context, r access.Request) (access.Actor,
 // New is a token to make.
 type New struct {
 	Name    string    `json:"name" minLength:"1" maxLength:"100"`
-	Role    Role      `json:"role" enum:"administrator,integrator"`
+	Role    Role      `json:"role" enum:"administrator,auditor,integrator"`
 	Expires time.Time `json:"expires,omitzero" doc:"When it ends; never when absent."`
 }
 
@@ -81,8 +86,8 @@ type Token struct {
 
 // Create makes a token of a tenant. The secret is shown this once.
 func (t *Tokens) Create(ctx context.Context, by access.Actor, n New) (*Token, string, error) {
-	if !slices.Contains(Roles(), n.Role) {
-		return nil, "", fmt.Errorf("create a token: there is no role %q", n.Role)
+	if !table()[n.Role].token {
+		return nil, "", fmt.Errorf("create a token: there is no role %q for one", n.Role)
 	}
 	secret := tokenPrefix + newSecret()
 	token := store.Token{ID: store.NewID(), Hash: digest(secret), Name: n.Name, Role: string(n.Role), Expires: n.Expires}
@@ -138,19 +143,26 @@ func (t *Tokens) Own(ctx context.Context, by access.Actor) (*Token, error) {
 // actorID names who comes with a token.
 func actorID(token string) string { return "token:" + token }
 
-// Revoke ends a token; [ErrLast] for the last one of an administrator.
+// Revoke ends a token; [ErrLast] for the last one of an administrator where no person
+// is one.
 func (t *Tokens) Revoke(ctx context.Context, by access.Actor, id string) error {
 	return t.db.Tenant(by.Tenant).Write(ctx, func(tx *store.Tx) error {
 		all, err := tx.Tokens()
 		if err != nil {
 			return err
 		}
-		manages := func(one store.Token) bool {
+		works := func(one store.Token) bool {
 			return Role(one.Role).May(TokensManage) && one.Revoked.IsZero() && (one.Expires.IsZero() || one.Expires.After(tx.Now()))
 		}
 		i := slices.IndexFunc(all, func(one store.Token) bool { return one.ID == id })
-		if i >= 0 && manages(all[i]) && !slices.ContainsFunc(slices.Delete(slices.Clone(all), i, i+1), manages) {
-			return ErrLast
+		if i >= 0 && works(all[i]) && !slices.ContainsFunc(slices.Delete(slices.Clone(all), i, i+1), works) {
+			users, err := tx.Users()
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(users, func(u store.User) bool { return manages(&u) }) {
+				return ErrLast
+			}
 		}
 		if err := tx.RevokeToken(id); err != nil {
 			return err

@@ -65,7 +65,7 @@ func (x *restorer) tellAll(r *store.Restored) error {
 func (x *restorer) tell(tx *store.Tx) error {
 	return tx.Audit(store.Event{Actor: actor, Event: "installation.restored", Detail: map[string]any{
 		"backup_at": x.m.At.Format(time.RFC3339), "schema": x.m.Schema, "live": x.res.Live, "erased": x.res.Erased, "expired": x.res.Expired,
-		"unreadable": x.res.Unreadable, "missing_segments": x.res.Missing, "tokens": x.res.Voided.Tokens, "jobs": x.res.Voided.Jobs,
+		"unreadable": x.res.Unreadable, "missing_segments": x.res.Missing, "tokens": x.res.Voided.Tokens, "sessions": x.res.Voided.Sessions, "jobs": x.res.Voided.Jobs,
 		"uploads": x.res.Voided.Uploads, "commitments": x.res.Voided.Commitments,
 	}})
 }

@@ -48,6 +48,7 @@ func (c *Config) check(origins Origins, unread []Fault) []Fault {
 	c.checkOutbound(k)
 	c.checkMail(k)
 	c.checkPlaintext(k)
+	c.checkSecurity(k)
 	for key, n := range map[string]int{"workers.fetch": c.Workers.Fetch, "workers.inspect": c.Workers.Inspect, "workers.deliver": c.Workers.Deliver, "workers.other": c.Workers.Other} {
 		if n < 1 || n > 256 {
 			k.fault(key, "is %d; 1 to 256 jobs can run at once", n)

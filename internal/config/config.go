@@ -36,6 +36,7 @@ type Config struct {
 	Outbound       Outbound       `koanf:"outbound"`
 	Mail           Mail           `koanf:"mail"`
 	Workers        Workers        `koanf:"workers"`
+	Security       Security       `koanf:"security"`
 	Log            Log            `koanf:"log"`
 	Institution    string         `koanf:"institution"` // Institution Name (0008,0080) of what is made here
 	Station        string         `koanf:"station"`     // Station Name (0008,1010) of what is made here
@@ -199,6 +200,7 @@ func Default() Config {
 		Outbound:   Outbound{MaxSize: 64 << 30, MaxTime: 12 * time.Hour, MaxRedirects: 10},
 		Mail:       Mail{Security: "starttls"},
 		Workers:    Workers{Fetch: 8, Inspect: 2, Deliver: 4, Other: 2, Stop: 20 * time.Second},
+		Security:   defaultSecurity(),
 		Log:        Log{Level: "info", Format: "text", Keep: MaxLogs},
 		LegalBasis: "treatment",
 	}

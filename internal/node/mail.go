@@ -18,19 +18,24 @@ func (n *Node) warner() func(context.Context, app.Warning) error {
 		return nil
 	}
 	return func(ctx context.Context, w app.Warning) error {
-		client, err := mailClient(c)
-		if err != nil {
-			return fmt.Errorf("mail: %w", err)
-		}
 		message, err := warning(c, w, n.Config.PublicURL)
 		if err != nil {
 			return fmt.Errorf("mail: %w", err)
 		}
-		if err := client.DialAndSendWithContext(ctx, message); err != nil {
-			return fmt.Errorf("mail: %w", err)
-		}
-		return nil
+		return send(ctx, c, message)
 	}
+}
+
+// send sends a message.
+func send(ctx context.Context, c config.Mail, message *mail.Msg) error {
+	client, err := mailClient(c)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	if err := client.DialAndSendWithContext(ctx, message); err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	return nil
 }
 
 func mailClient(c config.Mail) (*mail.Client, error) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lotse/internal/app"
+	"lotse/internal/auth"
 	"lotse/internal/config"
 	"lotse/internal/importer"
 	"lotse/test/peer"
@@ -71,6 +72,12 @@ func TestWarningIsMailed(t *testing.T) {
 	}
 	peer.Await(t, 10*time.Second, "the mail", func() bool { return strings.Contains(got.String(), id) })
 	if mail := got.String(); !strings.Contains(mail, "it@example.org") || !strings.Contains(mail, "lotse.example.org") {
+		t.Errorf("the mail is\n%s", mail)
+	}
+	elevation := auth.Elevation{ID: "0197a000-0000-7000-8000-000000000001", User: "0197a000-0000-7000-8000-000000000002", Reason: "Polytrauma", Ends: time.Now()}
+	n.elevated(context.Background(), elevation)
+	peer.Await(t, 10*time.Second, "the second mail", func() bool { return strings.Contains(got.String(), elevation.ID) })
+	if mail := got.String(); !strings.Contains(mail, elevation.User) || strings.Contains(mail, elevation.Reason) {
 		t.Errorf("the mail is\n%s", mail)
 	}
 	if err := (&Node{Config: &c}).warner()(cancelled(), app.Warning{}); err == nil {

@@ -39,6 +39,7 @@ type Node struct {
 	Blobs   blob.Store
 	Gateway *app.Gateway
 	Tokens  *auth.Tokens
+	Persons *auth.Accounts
 	Server  *api.Server
 
 	name    string // of this process among all
@@ -86,6 +87,7 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	}
 	n.Gateway = app.NewGateway(n.DB, n.Vault, n.Blobs, n.Log, options)
 	n.Tokens = auth.NewTokens(n.DB)
+	n.Persons = auth.NewAccounts(n.DB, n.Vault, n.accountOptions())
 	n.name, n.version = nodeName(), o.Version
 	n.workers = queue.New(n.DB.System(), queue.Options{Node: n.name, Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})
@@ -156,9 +158,14 @@ func (n *Node) Run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// SetupLink is where the first administrator is made, once; "" when there is one.
-func (n *Node) SetupLink(ctx context.Context) (string, error) {
-	secret, err := n.Tokens.Setup(ctx)
+// SetupLink is where the first administrator is made, once; "" when there is one,
+// unless another is to be made.
+func (n *Node) SetupLink(ctx context.Context, another bool) (string, error) {
+	make := n.Tokens.Setup
+	if another {
+		make = n.Tokens.SetupAgain
+	}
+	secret, err := make(ctx)
 	if err != nil || secret == "" {
 		return "", err
 	}

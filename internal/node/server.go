@@ -12,6 +12,7 @@ import (
 	"lotse/internal/api"
 	"lotse/internal/api/meter"
 	v1 "lotse/internal/api/v1"
+	"lotse/internal/auth"
 )
 
 // maxQueueAge is how long a due job may wait before the node is not ready.
@@ -28,7 +29,7 @@ func (n *Node) openServer(o Options) error {
 	}
 	server, err := api.New(api.Options{
 		Listen: c.Listen, PublicURL: c.PublicURL, CertFile: c.TLS.CertFile, KeyFile: c.TLS.KeyFile, TrustedProxies: c.TrustedProxies,
-		MetricsListen: c.Metrics.Listen, Version: o.Version, Authorizer: n.Tokens, Idempotency: v1.Idempotency(n.DB, n.Vault),
+		MetricsListen: c.Metrics.Listen, Version: o.Version, Authorizer: auth.NewGuard(n.Tokens, n.Persons), Idempotency: v1.Idempotency(n.DB, n.Vault), SecondPerson: v1.SecondPerson(n.Persons),
 		Checks: n.checks(), Metrics: promhttp.HandlerFor(registry, promhttp.HandlerOpts{}), Meter: counter,
 		Log: n.Log, Translate: v1.Translate, Stop: c.Workers.Stop,
 	})
@@ -36,7 +37,7 @@ func (n *Node) openServer(o Options) error {
 		return err
 	}
 	n.Server = server
-	v1.Mount(server, v1.Deps{Gateway: n.Gateway, Tokens: n.Tokens, Tenant: MainTenant, PublicURL: c.PublicURL,
+	v1.Mount(server, v1.Deps{Gateway: n.Gateway, Tokens: n.Tokens, Accounts: n.Persons, Tenant: MainTenant, PublicURL: c.PublicURL,
 		Version: o.Version, MaxUpload: int64(c.Outbound.MaxSize)})
 	return nil
 }

@@ -84,8 +84,11 @@ func (v *Vault) DestroyTenant(ctx context.Context, tenant string) error {
 }
 
 // Tenant opens the vault for one tenant: [ErrErased] when its key was destroyed,
-// [ErrNoKey] when it has none.
+// [ErrNoKey] when it has none, as what is no name of a tenant.
 func (v *Vault) Tenant(ctx context.Context, tenant string) (*Tenant, error) {
+	if keyring.CheckName(tenant) != nil { // others may say any
+		return nil, ErrNoKey
+	}
 	if _, err := v.key(ctx, tenant, ""); err != nil {
 		return nil, err
 	}

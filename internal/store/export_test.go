@@ -248,13 +248,16 @@ func TestVoid(t *testing.T) {
 			}
 			return r.Tenant(tenant.ID(), func(tx *store.Tx) error { return tx.Audit(store.Event{Actor: "x", Event: "y"}) })
 		}))
-		if voided.Tokens == 0 || voided.Jobs != 1 || voided.Uploads != 1 || voided.Requests == 0 {
+		if voided.Tokens == 0 || voided.Sessions != 1 || voided.Jobs != 1 || voided.Uploads != 1 || voided.Requests == 0 {
 			t.Errorf("%+v", voided)
 		}
 		if _, err := sys.Installation(t.Context(), "setup.hash"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("the setting up: %v", err)
 		}
 		must(t, tenant.Read(t.Context(), func(tx *store.Tx) error {
+			if a, err := tx.Approval("approval"); err != nil || a.State != store.ApprovalExpired || a.Request != nil {
+				t.Errorf("what waited for a second person: %+v, %v", a, err)
+			}
 			tokens, err := tx.Tokens()
 			must(t, err)
 			for _, one := range tokens {

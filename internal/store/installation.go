@@ -51,5 +51,6 @@ func Tables() []string {
 	return []string{"sites", "callers", "caller_usage", "jobs", "imports", "parts", "segments", "uploads", "destinations", "deliveries", "outcomes", "commitments",
 		"receipts", "audit_events", "tokens", "settings", "signing_keys", "idempotency",
 		"audit_pending", "audit_links", "audit_heads", "audit_views", "audit_cursors", "leases", "usage_imports",
-		"portals"}
+		"portals",
+		"users", "credentials", "sessions", "networks", "throttles", "approvals", "elevations", "providers", "spent"}
 }

@@ -12,6 +12,7 @@ type Token struct {
 	Name, Role       string
 	Created, Expires time.Time // a zero Expires: never
 	Revoked          time.Time
+	Found            time.Time // by FindToken: when
 }
 
 const tokenColumns = "id, hash, name, role, created_at, expires_at, revoked_at"
@@ -55,6 +56,7 @@ func (tx *Tx) RevokeToken(id string) error {
 // is neither revoked nor expired and its tenant lives. [ErrNotFound] otherwise.
 func (s *System) FindToken(ctx context.Context, hash string) (tenant string, t Token, err error) {
 	err = s.Read(ctx, func(tx *Tx) error {
+		t.Found = tx.now
 		return tx.systemRow("SELECT tenant_id, "+tokenColumns+" FROM tokens WHERE hash = $1 AND revoked_at IS NULL "+
 			"AND (expires_at IS NULL OR expires_at > $2) AND "+living, []any{hash, tx.now.UnixMicro()}, append([]any{&tenant}, t.columns()...)...)
 	})

@@ -8,6 +8,7 @@ import (
 // Voided counts what a restore made void.
 type Voided struct {
 	Tokens      int64 // revoked
+	Sessions    int64 // of persons, ended
 	Jobs        int64 // running ones that wait again
 	Uploads     int64 // whose writer's lease was taken
 	Commitments int64 // open ones that have expired
@@ -62,8 +63,9 @@ func (r *Restored) Remember(name, value string) error { return r.tx.remember(nam
 func (r *Restored) DestroyTenant(id string) error { return r.tx.destroyTenant(id) }
 
 // Void ends what belonged to the processes and people of the installation that was
-// backed up: tokens and the setting up (a new link is printed), the leases of jobs,
-// uploads and other work, transactions of storage commitment that are open (they are asked
+// backed up: tokens, sessions, changes that wait for a second person, access to all
+// sites, and the setting up (a new link is printed), the leases of jobs, uploads and
+// other work, transactions of storage commitment that are open (they are asked
 // again), requests that were running.
 func (r *Restored) Void() (v Voided, err error) {
 	tx := r.tx
@@ -74,6 +76,10 @@ func (r *Restored) Void() (v Voided, err error) {
 		args  []any
 	}{
 		{&v.Tokens, "UPDATE tokens SET revoked_at = $1 WHERE revoked_at IS NULL", []any{now}},
+		{&v.Sessions, "DELETE FROM sessions", nil},
+		{nil, "UPDATE approvals SET state = '" + ApprovalExpired + "', settled_at = $1, request = NULL WHERE state = '" + ApprovalOpen + "'", []any{now}},
+		{nil, "UPDATE approvals SET answer = NULL WHERE answer IS NOT NULL", nil},
+		{nil, "UPDATE elevations SET ends_at = $1 WHERE ends_at > $1", []any{now}},
 		{nil, "DELETE FROM installation WHERE tenant_id = '*' AND name LIKE 'setup.%'", nil},
 		{nil, "DELETE FROM installation WHERE tenant_id = '*' AND name LIKE '" + nodePrefix + "%'", nil},
 		{&v.Jobs, "UPDATE jobs SET state = 'waiting', node = NULL, lease_until = NULL, token = token + 1, " +

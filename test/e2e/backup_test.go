@@ -28,7 +28,6 @@ type site struct {
 	node   *gateway.Node
 	client *gateway.Client
 	dir    string
-	token  string
 }
 
 // newSite prepares an installation; shared is its database and buckets, or none.
@@ -67,17 +66,11 @@ func (s *site) start() *site {
 // setUp makes the administrator.
 func (s *site) setUp() *site {
 	s.t.Helper()
-	var made struct{ Token string }
-	a, err := gateway.NewClient([]*gateway.Node{s.node}, "").Do(s.t.Context(), gateway.Request{Method: http.MethodPost, Path: "/api/v1/setup",
-		JSON: map[string]string{"secret": s.node.SetupSecret()}})
-	if err == nil {
-		err = a.Decode(&made, http.StatusOK, http.StatusCreated)
-	}
+	client, err := gateway.Setup(s.t.Context(), []*gateway.Node{s.node})
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.token = made.Token
-	s.client = gateway.NewClient([]*gateway.Node{s.node}, made.Token)
+	s.client = client
 	s.t.Cleanup(s.client.Close)
 	return s
 }
@@ -275,7 +268,7 @@ func TestBackupElsewhere(t *testing.T) {
 			s.command("restore", dir, "--key-file", key, "--keyring", keys).want(t, 1) // it is not empty any more
 
 			s.start()
-			before := gateway.NewClient([]*gateway.Node{s.node}, old.token)
+			before := gateway.NewClient([]*gateway.Node{s.node}, old.client.Tokens())
 			defer before.Close()
 			a, err := before.Once(t.Context(), gateway.Request{Method: http.MethodGet, Path: "/api/v1/me"})
 			if err != nil || a.Status != http.StatusUnauthorized {

@@ -126,7 +126,7 @@ func (s *server) request(method, path string, header map[string]string, body []b
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Authorization", "Bearer "+s.tokens.For(method, path))
 	req.Header.Set("Content-Type", "application/json")
 	for name, value := range header {
 		req.Header.Set(name, value)
@@ -287,7 +287,8 @@ func nothingLeaks(t *testing.T, database peer.Database, s3 *buckets) {
 		s.env = append(s.env, s3.environ()...)
 	}
 	s.startAndSetUp()
-	needles = append(needles, needle{"the token of the API", s.token})
+	needles = append(needles, needle{"a token of the API", s.tokens.Importer}, needle{"the administrator's token", s.tokens.Administrator},
+		needle{"the auditor's token", s.tokens.Auditor})
 	look := func(when string) {
 		t.Helper()
 		h := haystack{"the log": []byte(s.out.String())}
@@ -456,11 +457,5 @@ func (s *server) startAndSetUp() {
 	s.t.Helper()
 	s.start()
 	s.t.Cleanup(s.kill)
-	_, secret, ok := strings.Cut(s.out.String(), "/setup#")
-	if !ok {
-		s.t.Fatalf("no link to set up:\n%s", s.out)
-	}
-	var first struct{ Token string }
-	s.post("/setup", map[string]string{"secret": strings.Fields(secret)[0]}, &first)
-	s.token = first.Token
+	s.setUp()
 }

@@ -59,7 +59,7 @@ func TestLogsNameNobody(t *testing.T) {
 	if !strings.Contains(log.String(), "msg=request") || !strings.Contains(log.String(), "[address]") {
 		t.Errorf("the log is\n%s", &log)
 	}
-	for _, mark := range []string{agent, forwarded, "MarkedAgent", "127.0.0.1", s.token} {
+	for _, mark := range []string{agent, forwarded, "MarkedAgent", "127.0.0.1", s.tokens.Importer} {
 		if strings.Contains(log.String(), mark) || strings.Contains(s.out.String(), mark) && mark != "127.0.0.1" {
 			t.Errorf("%s is in the log:\n%s", mark, &log)
 		}

@@ -121,7 +121,7 @@ func TestServerQuestions(t *testing.T) {
 			if !strings.Contains(r.err, c.says) {
 				t.Errorf("%q is not in: %s", c.says, r.err)
 			}
-			for _, secret := range []string{"BIRTH-1", "NONE-1", "EXPIRED-1", "1971", "19710101", "token=", s.token} {
+			for _, secret := range []string{"BIRTH-1", "NONE-1", "EXPIRED-1", "1971", "19710101", "token=", s.tokens.Importer} {
 				if strings.Contains(r.err, secret) {
 					t.Errorf("the message gives %s away: %s", secret, r.err)
 				}
@@ -160,7 +160,7 @@ func TestServerUsage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := lotse(t, append([]string{"import", zip}, c.args...)...).want(t, c.code)
-			if !strings.Contains(r.err, c.says) || strings.Contains(r.err, s.token) {
+			if !strings.Contains(r.err, c.says) || strings.Contains(r.err, s.tokens.Importer) {
 				t.Errorf("%q is not in, or the token is: %s", c.says, r.err)
 			}
 		})

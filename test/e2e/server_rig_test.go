@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"lotse/test/peer"
+	"lotse/test/torture/gateway"
 )
 
 // patience is how long a test waits for what must happen.
@@ -24,15 +25,15 @@ const patience = 90 * time.Second
 
 // server is a running `lotse serve` over SQLite in a folder of its own.
 type server struct {
-	t     *testing.T
-	dir   string
-	port  int
-	env   []string
-	cmd   *exec.Cmd
-	ended chan struct{}
-	out   *safeBuffer
-	token string
-	file  string // that holds the token
+	t      *testing.T
+	dir    string
+	port   int
+	env    []string
+	cmd    *exec.Cmd
+	ended  chan struct{}
+	out    *safeBuffer
+	tokens gateway.Tokens
+	file   string // that holds the token of what imports
 }
 
 // safeBuffer is written by a process and read by a test.
@@ -74,17 +75,33 @@ func startServer(t *testing.T, p *portal, env ...string) *server {
 			t.Logf("the server says:\n%s", s.out)
 		}
 	})
-	_, secret, ok := strings.Cut(s.out.String(), "/setup#")
-	if !ok {
-		t.Fatalf("no link to set up:\n%s", s.out)
-	}
-	var first struct{ Token string }
-	s.post("/setup", map[string]string{"secret": strings.Fields(secret)[0]}, &first)
-	s.token, s.file = first.Token, filepath.Join(s.dir, "token")
-	if err := os.WriteFile(s.file, []byte(first.Token+"\n"), 0o600); err != nil {
+	s.setUp()
+	s.file = filepath.Join(s.dir, "token")
+	if err := os.WriteFile(s.file, []byte(s.tokens.Importer+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// setUp takes the one-time link and makes the tokens.
+func (s *server) setUp() {
+	s.t.Helper()
+	_, secret, ok := strings.Cut(s.out.String(), "/setup#")
+	if !ok {
+		s.t.Fatalf("no link to set up:\n%s", s.out)
+	}
+	var err error
+	if s.tokens, err = gateway.MakeTokens(strings.Fields(secret)[0], s.postBy); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// postBy makes something by a token that comes with it.
+func (s *server) postBy(token, path string, body map[string]string) (string, error) {
+	s.tokens = gateway.Tokens{Administrator: token, Importer: token}
+	var made struct{ Token string }
+	s.post(strings.TrimPrefix(path, "/api/v1"), body, &made)
+	return made.Token, nil
 }
 
 func (s *server) url() string { return "http://127.0.0.1:" + strconv.Itoa(s.port) }
@@ -132,7 +149,7 @@ func (s *server) call(method, path string, in, out any) int {
 		s.t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Authorization", "Bearer "+s.tokens.For(method, path))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)

@@ -3,12 +3,14 @@ package e2e
 import (
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"lotse/test/peer"
 	"lotse/test/samples"
+	"lotse/test/torture/gateway"
 )
 
 // TestServerSite imports for a site by its name: its institution is in the objects, and
@@ -63,7 +65,7 @@ func TestSecondTenant(t *testing.T) {
 	command := func(parts ...string) run { return lotseIn(t.Context(), t, s.dir, parts...) }
 	command("tenant", "administrator", "clinic").want(t, 2)
 	command("tenant", "create", "clinic", "Clinic").want(t, 0)
-	first := s.token
+	first := s.tokens
 	made := command("tenant", "administrator", "clinic").want(t, 0)
 	token := strings.TrimSpace(made.out)
 	if !strings.HasPrefix(token, "lotse_") || strings.Contains(made.err, token) || !strings.Contains(made.err, "clinic") {
@@ -71,9 +73,16 @@ func TestSecondTenant(t *testing.T) {
 	}
 	caller := map[string]any{"name": "CT", "calling_ae_title": "CT1", "networks": []string{"127.0.0.1"}}
 	s.post("/callers", caller, nil)
-	s.token = token
-	var me struct{ Tenant, Role string }
-	if status := s.call(http.MethodGet, "/me", nil, &me); status != http.StatusOK || me.Tenant != "clinic" || me.Role != "administrator" {
+	second, err := gateway.TokensBy(token, s.postBy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tokens = gateway.Tokens{Administrator: token, Importer: token}
+	var me struct {
+		Tenant string
+		Roles  []string
+	}
+	if status := s.call(http.MethodGet, "/me", nil, &me); status != http.StatusOK || me.Tenant != "clinic" || !slices.Equal(me.Roles, []string{"administrator"}) {
 		t.Errorf("%d %+v", status, me)
 	}
 	caller["called_ae_title"] = "CLINIC"
@@ -82,8 +91,8 @@ func TestSecondTenant(t *testing.T) {
 	for _, called := range []string{"LOTSE", "CLINIC", "CLINIC"} {
 		peer.Run(t, "storescu", "-aet", "CT1", "-aec", called, "127.0.0.1", port, file)
 	}
-	for token, want := range map[string]int{first: 1, token: 2} {
-		s.token = token
+	for tokens, want := range map[gateway.Tokens]int{first: 1, second: 2} {
+		s.tokens = tokens
 		var list struct {
 			Imports []struct{ Received struct{ Parts int } }
 		}

@@ -22,10 +22,10 @@ type eventList struct {
 	Next   string           `json:"next_cursor"`
 }
 
-func (w *world) events(query string) eventList {
+func (w *world) found(query string) eventList {
 	w.Helper()
 	var list eventList
-	w.into(w.ask(w.admin, "GET", "/api/v1/audit/events?"+query, nil), http.StatusOK, &list)
+	w.into(w.ask(w.auditor, "GET", "/api/v1/audit/events?"+query, nil), http.StatusOK, &list)
 	return list
 }
 
@@ -39,7 +39,7 @@ func TestAuditEvents(t *testing.T) {
 		for range 5 {
 			w.into(w.ask(w.admin, "PUT", "/api/v1/settings", map[string]any{}, agent), http.StatusOK, nil)
 		}
-		all := w.events("event=settings&limit=200")
+		all := w.found("event=settings&limit=200")
 		if len(all.Events) != 5 || all.Next != "" {
 			t.Fatalf("%+v", all)
 		}
@@ -49,7 +49,7 @@ func TestAuditEvents(t *testing.T) {
 			}
 		}
 		var parts []app.AuditEvent
-		for list := w.events("event=settings&limit=2"); ; list = w.events("event=settings&limit=2&cursor=" + list.Next) {
+		for list := w.found("event=settings&limit=2"); ; list = w.found("event=settings&limit=2&cursor=" + list.Next) {
 			if parts = append(parts, list.Events...); list.Next == "" {
 				break
 			}
@@ -62,18 +62,18 @@ func TestAuditEvents(t *testing.T) {
 			"event=settings.changed&until=" + url.QueryEscape(before.Format(time.RFC3339Nano)): 0,
 			"event=settings&actor=" + all.Events[0].Actor:                                      5, "event=settings&actor=x": 0, "event=settings&import=x": 0, "event=setting": 0,
 		} {
-			if got := w.events(query); len(got.Events) != want {
+			if got := w.found(query); len(got.Events) != want {
 				t.Errorf("%s: %d events", query, len(got.Events))
 			}
 		}
-		if read := w.events("event=audit.read"); len(read.Events) != 1 {
+		if read := w.found("event=audit.read"); len(read.Events) != 1 {
 			t.Errorf("the reading was noted %d times", len(read.Events))
 		}
-		w.problem(w.ask(w.admin, "GET", "/api/v1/audit/events?from=yesterday", nil), http.StatusUnprocessableEntity, "invalid", "query.from")
-		w.problem(w.ask(w.admin, "GET", "/api/v1/audit/events.csv?until=x", nil), http.StatusUnprocessableEntity, "invalid", "query.until")
-		w.problem(w.ask(w.admin, "GET", "/api/v1/audit/events?cursor=x", nil), http.StatusBadRequest, "bad-cursor")
+		w.problem(w.ask(w.auditor, "GET", "/api/v1/audit/events?from=yesterday", nil), http.StatusUnprocessableEntity, "invalid", "query.from")
+		w.problem(w.ask(w.auditor, "GET", "/api/v1/audit/events.csv?until=x", nil), http.StatusUnprocessableEntity, "invalid", "query.until")
+		w.problem(w.ask(w.auditor, "GET", "/api/v1/audit/events?cursor=x", nil), http.StatusBadRequest, "bad-cursor")
 
-		a := w.ask(w.admin, "GET", "/api/v1/audit/events.csv?event=settings", nil)
+		a := w.ask(w.auditor, "GET", "/api/v1/audit/events.csv?event=settings", nil)
 		w.into(a, http.StatusOK, nil)
 		rows, err := csv.NewReader(strings.NewReader(string(a.body))).ReadAll()
 		if err != nil || len(rows) != 6 || a.header.Get("Content-Type") != "text/csv; charset=utf-8; header=present" {
@@ -90,11 +90,11 @@ func TestAuditEvents(t *testing.T) {
 				}
 			}
 		}
-		if told := w.events("event=audit.exported"); len(told.Events) != 1 {
+		if told := w.found("event=audit.exported"); len(told.Events) != 1 {
 			t.Errorf("%+v", told)
 		}
 		var other eventList // another tenant sees its own
-		w.into(w.ask(w.stranger, "GET", "/api/v1/audit/events?event=settings", nil), http.StatusOK, &other)
+		w.into(w.ask(w.stranger.auditor, "GET", "/api/v1/audit/events?event=settings", nil), http.StatusOK, &other)
 		if len(other.Events) != 0 {
 			t.Errorf("%+v", other)
 		}
@@ -112,7 +112,7 @@ func TestManyEvents(t *testing.T) {
 		}
 		return nil
 	}))
-	a := w.ask(w.admin, "GET", "/api/v1/audit/events.csv?event=many", nil)
+	a := w.ask(w.auditor, "GET", "/api/v1/audit/events.csv?event=many", nil)
 	w.into(a, http.StatusOK, nil)
 	if n := strings.Count(string(a.body), "\r\n"); n != 1002 {
 		t.Errorf("%d lines", n)
@@ -124,7 +124,7 @@ func TestVerifyAudit(t *testing.T) {
 	w := open(t, storetest.SQLite(t))
 	report := func() *audit.Report {
 		t.Helper()
-		a := w.ask(w.admin, "GET", "/api/v1/audit/verify", nil)
+		a := w.ask(w.auditor, "GET", "/api/v1/audit/verify", nil)
 		var last struct{ Report *audit.Report }
 		lines := strings.Split(strings.TrimSpace(string(a.body)), "\n")
 		w.must(json.Unmarshal([]byte(lines[len(lines)-1]), &last))
@@ -152,15 +152,15 @@ func TestVerifyAudit(t *testing.T) {
 	if r.Heads != 3 || r.Wrong != 3 || r.Findings[0].Code != audit.HeadForged || r.Tenant != mainTenant {
 		t.Errorf("%+v", r)
 	}
-	if told := w.events("event=audit.verified"); len(told.Events) != 2 || told.Events[0].Detail["wrong"] != 3.0 {
+	if told := w.found("event=audit.verified"); len(told.Events) != 2 || told.Events[0].Detail["wrong"] != 3.0 {
 		t.Errorf("%+v", told)
 	}
 	var first, second struct {
 		Heads []store.Head
 		Next  string `json:"next_cursor"`
 	}
-	w.into(w.ask(w.admin, "GET", "/api/v1/audit/heads?limit=2", nil), http.StatusOK, &first)
-	w.into(w.ask(w.admin, "GET", "/api/v1/audit/heads?limit=2&cursor="+first.Next, nil), http.StatusOK, &second)
+	w.into(w.ask(w.auditor, "GET", "/api/v1/audit/heads?limit=2", nil), http.StatusOK, &first)
+	w.into(w.ask(w.auditor, "GET", "/api/v1/audit/heads?limit=2&cursor="+first.Next, nil), http.StatusOK, &second)
 	if len(first.Heads) != 2 || len(second.Heads) != 1 || second.Next != "" || second.Heads[0].Seq <= first.Heads[1].Seq || second.Heads[0].Tenant != mainTenant {
 		t.Errorf("%+v, %+v", first, second)
 	}
@@ -169,10 +169,10 @@ func TestVerifyAudit(t *testing.T) {
 // TestUsage: what an import brought is in the month's line, also after it was erased.
 func TestUsage(t *testing.T) {
 	w := open(t, storetest.SQLite(t))
-	s := w.reviewed(w.admin)
+	s := w.reviewed(w.integrator)
 	month := s.Created.UTC().Format("2006-01")
 	line := func() string {
-		a := w.ask(w.admin, "GET", "/api/v1/usage.csv?from="+month+"&to="+month, nil)
+		a := w.ask(w.auditor, "GET", "/api/v1/usage.csv?from="+month+"&to="+month, nil)
 		w.into(a, http.StatusOK, nil)
 		return string(a.body)
 	}
@@ -180,15 +180,15 @@ func TestUsage(t *testing.T) {
 	if got := line(); got != want || s.Received.Bytes == 0 {
 		t.Errorf("%q instead of %q", got, want)
 	}
-	w.into(w.ask(w.admin, "DELETE", "/api/v1/imports/"+s.ID, nil, "If-Match: *"), http.StatusAccepted, nil)
-	w.until(w.admin, s.ID, "purged")
+	w.into(w.ask(w.integrator, "DELETE", "/api/v1/imports/"+s.ID, nil, "If-Match: *"), http.StatusAccepted, nil)
+	w.until(w.integrator, s.ID, "purged")
 	if got := line(); got != want {
 		t.Errorf("%q instead of %q", got, want)
 	}
 	for _, query := range []string{"from=x", "from=2026-12&to=2026-11", "from=1000-01", "to=2026-13"} {
-		w.problem(w.ask(w.admin, "GET", "/api/v1/usage.csv?"+query, nil), http.StatusUnprocessableEntity, "invalid")
+		w.problem(w.ask(w.auditor, "GET", "/api/v1/usage.csv?"+query, nil), http.StatusUnprocessableEntity, "invalid")
 	}
-	if a := w.ask(w.admin, "GET", "/api/v1/usage.csv", nil); strings.Count(string(a.body), "\r\n") != 13 {
+	if a := w.ask(w.auditor, "GET", "/api/v1/usage.csv", nil); strings.Count(string(a.body), "\r\n") != 13 {
 		t.Errorf("%s", a.body)
 	}
 }

@@ -13,16 +13,16 @@ import (
 
 // destinations are the routes of where exams go.
 func (r *routes) destinations(s *api.Server) {
-	api.Register(s, api.Operation{ID: "create-destination", Method: http.MethodPost, Path: "/destinations", Tag: tagDestinations, Permission: auth.DestinationsManage,
+	api.Register(s, api.Operation{ID: "create-destination", SecondPerson: true, Method: http.MethodPost, Path: "/destinations", Tag: tagDestinations, Permission: auth.DestinationsManage,
 		Status: http.StatusCreated, Idempotent: true, Problems: []problem.Code{problem.Invalid, problem.Plaintext, problem.FolderRefused, problem.NameTaken}, Summary: "Add a destination"}, r.createDestination)
 	api.Register(s, api.Operation{ID: "list-destinations", Method: http.MethodGet, Path: "/destinations", Tag: tagDestinations, Permission: auth.DestinationsRead,
 		Summary: "List destinations by name"}, r.listDestinations)
 	api.Register(s, api.Operation{ID: "get-destination", Method: http.MethodGet, Path: "/destinations/{destination}", Tag: tagDestinations,
 		Permission: auth.DestinationsRead, Problems: []problem.Code{problem.NotFound}, Summary: "Get a destination"}, r.getDestination)
-	api.Register(s, api.Operation{ID: "change-destination", Method: http.MethodPut, Path: "/destinations/{destination}", Tag: tagDestinations,
+	api.Register(s, api.Operation{ID: "change-destination", SecondPerson: true, Method: http.MethodPut, Path: "/destinations/{destination}", Tag: tagDestinations,
 		Permission: auth.DestinationsManage, Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed, problem.Plaintext, problem.FolderRefused, problem.NameTaken},
 		Summary: "Change a destination", Description: "What was decided before is delivered to what it was decided with."}, r.changeDestination)
-	api.Register(s, api.Operation{ID: "delete-destination", Method: http.MethodDelete, Path: "/destinations/{destination}", Tag: tagDestinations,
+	api.Register(s, api.Operation{ID: "delete-destination", SecondPerson: true, Method: http.MethodDelete, Path: "/destinations/{destination}", Tag: tagDestinations,
 		Permission: auth.DestinationsManage, Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed},
 		Summary: "Take a destination out of use", Description: "What was decided before is still delivered to it."}, r.deleteDestination)
 	tried := "What works and what does not: the connection, an association, an echo, and each storage class; of a folder, whether it can be written. Nothing is kept there."

@@ -78,7 +78,7 @@ func TestLinkExchange(t *testing.T) {
 	if s := w.get(w.integrator, id); s.State != importer.Review || s.Kind != app.KindLink {
 		t.Errorf("%+v", s)
 	}
-	if _, err := client.Status(t.Context(), dlx.NewSecret(w.stranger), status.URL); !errors.Is(err, dlx.NotFound) {
+	if _, err := client.Status(t.Context(), dlx.NewSecret(w.stranger.integrator), status.URL); !errors.Is(err, dlx.NotFound) {
 		t.Errorf("another tenant sees it: %v", err)
 	}
 	if strings.Contains(w.log.String(), p.Link) || strings.Contains(w.log.String(), birthDate) {

@@ -21,6 +21,8 @@ import (
 type Deps struct {
 	Gateway *app.Gateway
 	Tokens  *auth.Tokens
+	// Accounts are those of persons.
+	Accounts *auth.Accounts
 	// Tenant is whose first administrator is made by setting up.
 	Tenant string
 	// PublicURL is how others reach this installation: scheme://host[:port].
@@ -32,13 +34,20 @@ type Deps struct {
 }
 
 // routes are the handlers of all routes.
-type routes struct{ Deps }
+type routes struct {
+	Deps
+	canKeep  func(context.Context) bool // whether a browser would keep a session
+	carryOut func(context.Context, api.Pending, access.Actor) (int, []byte, error)
+}
 
 // Mount registers all routes.
 func Mount(s *api.Server, d Deps) {
-	r := &routes{d}
+	r := &routes{Deps: d}
 	r.setup(s)
+	r.login(s)
+	r.pages(s)
 	r.self(s)
+	r.account(s)
 	r.imports(s)
 	r.actions(s)
 	r.decision(s)
@@ -55,6 +64,10 @@ func Mount(s *api.Server, d Deps) {
 	r.overview(s)
 	r.clock(s)
 	r.tokens(s)
+	r.users(s)
+	r.passkeys(s)
+	r.providers(s)
+	r.approvals(s)
 	r.linkExchange(s)
 }
 
@@ -68,6 +81,8 @@ const (
 	tagProof        = "Proof"
 	tagSettings     = "Settings"
 	tagAccess       = "Access"
+	tagLogin        = "Login"
+	tagApprovals    = "Approvals"
 )
 
 // who is on whose behalf a request is served.

@@ -14,7 +14,7 @@ import (
 func (r *routes) settings(s *api.Server) {
 	api.Register(s, api.Operation{ID: "get-settings", Method: http.MethodGet, Path: "/settings", Tag: tagSettings, Permission: auth.SettingsRead,
 		Summary: "Get how long things are kept"}, r.getSettings)
-	api.Register(s, api.Operation{ID: "change-settings", Method: http.MethodPut, Path: "/settings", Tag: tagSettings, Permission: auth.SettingsManage,
+	api.Register(s, api.Operation{ID: "change-settings", SecondPerson: true, Method: http.MethodPut, Path: "/settings", Tag: tagSettings, Permission: auth.SettingsManage,
 		Problems: []problem.Code{problem.Invalid, problem.PreconditionFailed}, Summary: "Change how long things are kept",
 		Description: "Retention and graces can be shorter than configured, never longer. What is absent is as configured. It counts for what begins from then on."}, r.changeSettings)
 }
@@ -23,7 +23,7 @@ func (r *routes) settings(s *api.Server) {
 func (r *routes) clock(s *api.Server) {
 	api.Register(s, api.Operation{ID: "get-clock", Method: http.MethodGet, Path: "/clock", Tag: tagSettings, Permission: auth.SettingsRead,
 		Summary: "Get whether erasing is paused because the clock jumped"}, r.getClock)
-	api.Register(s, api.Operation{ID: "confirm-clock", Method: http.MethodPost, Path: "/clock/confirm", Tag: tagSettings, Permission: auth.SettingsManage,
+	api.Register(s, api.Operation{ID: "confirm-clock", SecondPerson: true, Method: http.MethodPost, Path: "/clock/confirm", Tag: tagSettings, Permission: auth.SettingsManage,
 		Summary: "Confirm that the clock is right", Description: "Look at the clock of the database first: erasing goes on, and cannot be taken back."}, r.confirmClock)
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lotse/internal/auth"
 	"lotse/internal/store/storetest"
 )
 
@@ -67,4 +68,35 @@ func TestSetupPage(t *testing.T) {
 			t.Errorf("%s: %v", path, a.header)
 		}
 	}
+}
+
+// TestSetupOfPerson: the link makes a person, who logs in; what is wrong with them
+// does not use it up.
+func TestSetupOfPerson(t *testing.T) {
+	w := open(t, storetest.SQLite(t))
+	secret, err := w.tokens.Setup(t.Context())
+	w.must(err)
+	user := map[string]any{"login": "boss", "name": "Berta Boss", "email": "berta@example.org", "password": "Passwort2026!"}
+	make := func() answer {
+		return w.ask("", "POST", "/api/v1/setup", map[string]any{"secret": secret, "user": user})
+	}
+	w.problem(make(), http.StatusUnprocessableEntity, "invalid", "body.user.password: too-common")
+	user["password"], user["email"] = goodPassword, "no address"
+	w.problem(make(), http.StatusUnprocessableEntity, "invalid", "body.user.email: no-address")
+	user["email"] = "berta@example.org"
+	var made struct{ Token, User string }
+	w.into(make(), http.StatusCreated, &made)
+	if made.Token != "" || made.User == "" {
+		t.Errorf("%+v", made)
+	}
+	w.problem(make(), http.StatusGone, "gone")
+	b := w.browse("127.0.0.1")
+	b.next("POST", "/login", map[string]any{"login": "boss", "password": goodPassword}, auth.StepIn)
+	w.into(b.send("GET", "/users", nil), http.StatusOK, nil)
+	w.problem(b.send("GET", "/imports", nil), http.StatusForbidden, "forbidden")
+	again, err := w.tokens.SetupAgain(t.Context()) // for an operator who has lost everything
+	w.must(err)
+	secret, user["login"] = again, "second"
+	w.into(make(), http.StatusCreated, nil)
+	w.nothingPersonal("berta@example.org", "Berta Boss", again)
 }

@@ -14,10 +14,10 @@ import (
 
 // tokens are the routes of who gets in.
 func (r *routes) tokens(s *api.Server) {
-	api.Register(s, api.Operation{ID: "create-token", Method: http.MethodPost, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensManage,
+	api.Register(s, api.Operation{ID: "create-token", SecondPerson: true, Method: http.MethodPost, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensManage,
 		Status: http.StatusCreated, Problems: []problem.Code{problem.Invalid}, Summary: "Make a token for another system or administrator",
 		Description: "The secret is shown this once; Lotse keeps a digest of it only. So this creation takes no idempotency key."}, r.createToken)
-	api.Register(s, api.Operation{ID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensManage,
+	api.Register(s, api.Operation{ID: "list-tokens", Method: http.MethodGet, Path: "/tokens", Tag: tagAccess, Permission: auth.TokensRead,
 		Summary: "List tokens, without their secrets"}, r.listTokens)
 	api.Register(s, api.Operation{ID: "revoke-token", Method: http.MethodDelete, Path: "/tokens/{token}", Tag: tagAccess, Permission: auth.TokensManage,
 		Problems: []problem.Code{problem.NotFound, problem.LastAdministrator}, Summary: "End a token at once"}, r.revokeToken)
@@ -26,7 +26,7 @@ func (r *routes) tokens(s *api.Server) {
 // self is the route about who asks.
 func (r *routes) self(s *api.Server) {
 	api.Register(s, api.Operation{ID: "get-me", Method: http.MethodGet, Path: "/me", Tag: tagAccess, Permission: auth.Self,
-		Summary: "Get what your token is and may do"}, r.getMe)
+		Summary: "Get who you are and what you may do"}, r.getMe)
 }
 
 // actor is who asks.
@@ -84,9 +84,13 @@ func (r *routes) revokeToken(ctx context.Context, in *tokenPath) (*struct{}, err
 
 // me is who asks.
 type me struct {
+	Kind        access.Kind         `json:"kind" enum:"user,token"`
 	Tenant      string              `json:"tenant,omitempty" doc:"The organisation, where there are several."`
-	Name        string              `json:"name" doc:"Of the token."`
-	Role        auth.Role           `json:"role"`
+	ID          string              `json:"id" doc:"Of the account or token."`
+	Login       string              `json:"login,omitempty" doc:"Of a person."`
+	Name        string              `json:"name"`
+	Roles       []auth.Role         `json:"roles" nullable:"false"`
+	Sites       []string            `json:"sites,omitempty" doc:"Ids of the sites whose imports may be reached now; absent: all."`
 	Permissions []access.Permission `json:"permissions" nullable:"false"`
 }
 
@@ -94,11 +98,21 @@ type meOut struct{ Body me }
 
 func (r *routes) getMe(ctx context.Context, _ *struct{}) (*meOut, error) {
 	by := actor(ctx)
-	token, err := r.Tokens.Own(ctx, by)
-	if err != nil {
-		return nil, err
+	out := &meOut{me{Kind: by.Kind, Sites: by.Sites}}
+	if auth.Known(by) {
+		u, err := r.Accounts.Own(ctx, by)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.ID, out.Body.Login, out.Body.Name, out.Body.Roles = u.ID, u.Login, u.Name, u.Roles
+	} else {
+		token, err := r.Tokens.Own(ctx, by)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.ID, out.Body.Name, out.Body.Roles = token.ID, token.Name, []auth.Role{token.Role}
 	}
-	out := &meOut{me{Name: token.Name, Role: token.Role, Permissions: token.Role.Permissions()}}
+	out.Body.Permissions = auth.Permissions(out.Body.Roles, auth.Known(by))
 	if by.Tenant != r.Tenant {
 		out.Body.Tenant = by.Tenant
 	}

@@ -8,6 +8,8 @@ import (
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
+	"lotse/internal/auth/oidc"
 	"lotse/internal/importer"
 	"lotse/internal/importer/adjust"
 	"lotse/internal/sealed"
@@ -18,7 +20,7 @@ import (
 // Translate says what an error of a use case means to a client; nil when it is a
 // mistake of ours.
 func Translate(err error) *problem.Problem {
-	for _, translate := range []func(error) *problem.Problem{invalid, refused, broken} {
+	for _, translate := range []func(error) *problem.Problem{invalid, refused, outside, broken} {
 		if p := translate(err); p != nil {
 			return p
 		}
@@ -32,7 +34,12 @@ func invalid(err error) *problem.Problem {
 	var value *adjust.InvalidError
 	var reason *app.ReasonNeededError
 	var stopped *importer.Problem
+	var account *auth.InvalidError
 	switch {
+	case errors.As(err, &account):
+		return problem.New(problem.Invalid, "").With(problem.Field{Location: "body." + account.Field, Message: account.Code})
+	case errors.Is(err, auth.ErrRolesApart):
+		return problem.New(problem.RolesApart, "")
 	case errors.As(err, &field):
 		return problem.New(problem.Invalid, "").With(problem.Field{Location: "body." + field.Field, Message: field.Code})
 	case errors.As(err, &value):
@@ -106,10 +113,37 @@ func refused(err error) *problem.Problem {
 		return problem.New(problem.SiteInUse, "")
 	case errors.Is(err, auth.ErrLast):
 		return problem.New(problem.LastAdministrator, "")
+	case errors.Is(err, auth.ErrLogin):
+		return problem.New(problem.LoginFailed, "")
+	case errors.Is(err, access.ErrForbidden):
+		return problem.New(problem.Forbidden, "")
+	case errors.Is(err, access.ErrStale):
+		return problem.New(problem.Reauthenticate, "")
+	case errors.Is(err, auth.ErrStep):
+		return problem.New(problem.LoginStep, "")
+	case errors.Is(err, auth.ErrOwn):
+		return problem.New(problem.OwnAccount, "")
+	case errors.Is(err, auth.ErrState):
+		return problem.New(problem.NotPossible, "Get it: its state says what can be done now.")
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, sealed.ErrNoKey), errors.Is(err, store.ErrNoTenant):
 		return problem.New(problem.NotFound, "")
 	case errors.Is(err, store.ErrConflict):
 		return problem.New(problem.NameTaken, "")
+	}
+	return nil
+}
+
+// outside are errors of ways to log in that somebody else has a part in.
+func outside(err error) *problem.Problem {
+	switch {
+	case errors.Is(err, auth.ErrNoPasskeys):
+		return problem.New(problem.NoPasskeys, "")
+	case errors.Is(err, auth.ErrNoRights), errors.Is(err, auth.ErrNoRole):
+		return problem.New(problem.NoRights, "")
+	case errors.Is(err, oidc.ErrInvalid), errors.Is(err, oidc.ErrRefused), errors.Is(err, oidc.ErrLate):
+		return problem.New(problem.SignInFailed, "")
+	case errors.Is(err, oidc.ErrUnreachable):
+		return problem.New(problem.ProviderAway, "").Because(err)
 	}
 	return nil
 }

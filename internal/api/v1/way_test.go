@@ -49,10 +49,10 @@ func TestWay(t *testing.T) {
 			t.Fatalf("%d files for %+v", files(t, path), s.Delivery)
 		}
 		w.receipt(s.ID, s.Delivery[0].ID, false)
-		w.into(w.ask(w.admin, "DELETE", "/api/v1/imports/"+s.ID, nil), http.StatusAccepted, nil)
-		w.until(w.admin, s.ID, "purged")
+		w.into(w.ask(w.integrator, "DELETE", "/api/v1/imports/"+s.ID, nil), http.StatusAccepted, nil)
+		w.until(w.integrator, s.ID, "purged")
 		w.receipt(s.ID, s.Delivery[0].ID, true)
-		w.problem(w.ask(w.admin, "GET", "/api/v1/imports/"+s.ID+"/inspection", nil), http.StatusGone, "gone")
+		w.problem(w.ask(w.integrator, "GET", "/api/v1/imports/"+s.ID+"/inspection", nil), http.StatusGone, "gone")
 		w.trail(s.ID, "import.created", "import.fetched", "import.inspected", "access.inspection", "import.decided", "import.verified", "access.receipt", "import.purged")
 		for _, secret := range []string{"New^Name", "4711", w.admin, w.integrator} {
 			if strings.Contains(w.log.String(), secret) {
@@ -86,7 +86,7 @@ func (w *world) receipt(id, delivery string, redacted bool) {
 func (w *world) trail(id string, want ...string) {
 	w.Helper()
 	var got struct{ Events []app.TrailEvent }
-	w.into(w.ask(w.admin, "GET", "/api/v1/imports/"+id+"/audit", nil), http.StatusOK, &got)
+	w.into(w.ask(w.auditor, "GET", "/api/v1/imports/"+id+"/audit", nil), http.StatusOK, &got)
 	i := 0
 	for _, e := range got.Events {
 		if i < len(want) && e.Event == want[i] {

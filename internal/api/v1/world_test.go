@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,6 +22,9 @@ import (
 	v1 "lotse/internal/api/v1"
 	"lotse/internal/app"
 	"lotse/internal/auth"
+	"lotse/internal/auth/access"
+	"lotse/internal/auth/passkey"
+	"lotse/internal/auth/password"
 	"lotse/internal/queue"
 	"lotse/internal/sealed"
 	"lotse/internal/sealed/blob/disk"
@@ -46,6 +50,7 @@ type world struct {
 	*testing.T
 	dir    string
 	url    string
+	named  string // the same by a name, as passkeys need it
 	db     *store.DB
 	vault  *sealed.Vault
 	tokens *auth.Tokens
@@ -54,9 +59,24 @@ type world struct {
 	clock  *shift
 	log    *lines
 
-	admin, integrator, stranger string // tokens; the stranger administers the other tenant
+	party          // tokens of the main tenant
+	stranger party // and of the other one
+	accounts *auth.Accounts
+	hasher   *password.Hasher
+	bounds   sync.Map // sites that are all that a token reaches
+}
 
-	bounds sync.Map // sites that are all that a token reaches
+// party are the tokens of a tenant, one for each role that a token can have.
+type party struct{ admin, integrator, auditor string }
+
+// may is the token of a party that has a permission.
+func (p party) may(permission access.Permission) string {
+	for role, token := range map[auth.Role]string{auth.Administrator: p.admin, auth.Auditor: p.auditor} {
+		if role.May(permission) && permission != auth.Self && permission != access.Any && !auth.Integrator.May(permission) {
+			return token
+		}
+	}
+	return p.integrator
 }
 
 // shift moves the database's clock.
@@ -96,7 +116,7 @@ func (l *lines) String() string {
 }
 
 // open starts a node on a database.
-func open(t *testing.T, place storetest.Place) *world {
+func open(t *testing.T, place storetest.Place, change ...func(*auth.Options)) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), clock: &shift{}, log: &lines{}}
 	ctx := t.Context()
@@ -121,11 +141,20 @@ func open(t *testing.T, place storetest.Place) *world {
 	w.gate = app.NewGateway(w.db, w.vault, blobs, log, app.GatewayOptions{Version: "test", InsecureHTTP: true, FolderRoots: []string{w.dir}, Portals: []string{"127.0.0.1", "localhost"},
 		Transport: func() http.RoundTripper { return http.DefaultTransport }})
 	w.tokens = auth.NewTokens(w.db)
+	w.hasher = password.New(password.Params{Memory: 64, Time: 1, Threads: 1}, password.DefaultMemory)
+	listening := httptest.NewUnstartedServer(nil)
+	w.url = "http://" + listening.Listener.Addr().String()
+	w.named = strings.Replace(w.url, "127.0.0.1", "localhost", 1)
+	keysOf, err := passkey.New(w.named, "Lotse")
+	w.must(err)
+	options := auth.Options{Hasher: w.hasher, Passkeys: keysOf, Back: w.named + auth.BackPath}
+	for _, f := range change {
+		f(&options)
+	}
+	w.accounts = auth.NewAccounts(w.db, w.vault, options)
 	w.work(log)
-	w.serve(log)
-	w.admin = w.token(mainTenant, auth.Administrator)
-	w.integrator = w.token(mainTenant, auth.Integrator)
-	w.stranger = w.token(otherTenant, auth.Administrator)
+	w.serve(listening, log)
+	w.party, w.stranger = w.tokensOf(mainTenant), w.tokensOf(otherTenant)
 	return w
 }
 
@@ -154,17 +183,22 @@ func (w *world) work(log *slog.Logger) {
 }
 
 // serve serves the API until the test ends.
-func (w *world) serve(log *slog.Logger) {
-	listening := httptest.NewUnstartedServer(nil)
-	w.url = "http://" + listening.Listener.Addr().String()
+func (w *world) serve(listening *httptest.Server, log *slog.Logger) {
 	var err error
-	w.server, err = api.New(api.Options{Authorizer: bounded{w}, Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
-		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond})
+	w.server, err = api.New(api.Options{Authorizer: bounded{w}, SecondPerson: v1.SecondPerson(w.accounts), Idempotency: v1.Idempotency(w.db, w.vault), Translate: v1.Translate, Log: log,
+		PublicURL: w.url, Version: "test", Poll: 20 * time.Millisecond, Recheck: 100 * time.Millisecond,
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	w.must(err)
-	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})
+	v1.Mount(w.server, v1.Deps{Gateway: w.gate, Tokens: w.tokens, Accounts: w.accounts, Tenant: mainTenant, PublicURL: w.url, Version: "test", MaxUpload: 1 << 30})
 	listening.Config.Handler = w.server
 	listening.Start()
 	w.Cleanup(listening.Close)
+}
+
+// tokensOf makes the tokens of a tenant.
+func (w *world) tokensOf(tenant string) party {
+	w.Helper()
+	return party{w.token(tenant, auth.Administrator), w.token(tenant, auth.Integrator), w.token(tenant, auth.Auditor)}
 }
 
 // token makes a token of a tenant.
@@ -216,7 +250,11 @@ func (w *world) ask(token, method, path string, body any, headers ...string) ans
 	}
 	r, err := http.NewRequestWithContext(w.Context(), method, path, content)
 	w.must(err)
-	if token != "" {
+	switch {
+	case strings.HasPrefix(token, "session_"): // of a person, who uses our pages
+		r.AddCookie(&http.Cookie{Name: api.Cookie, Value: token})
+		r.Header.Set(api.PageHeader, "1")
+	case token != "":
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	if content != nil {
@@ -224,7 +262,9 @@ func (w *world) ask(token, method, path string, body any, headers ...string) ans
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Set(name, value)
+		if r.Header.Set(name, value); value == "" {
+			r.Header.Del(name)
+		}
 	}
 	got, err := http.DefaultTransport.RoundTrip(r)
 	w.must(err)

@@ -16,6 +16,10 @@ type Permission string
 // Public is the permission of routes that ask nobody. It has to be said, too.
 const Public Permission = "public"
 
+// Any is the permission of everybody who is known, whatever they may do, also before
+// their login is complete.
+const Any Permission = "any"
+
 // Kind says what an actor is.
 type Kind string
 
@@ -42,25 +46,31 @@ type Request struct {
 	Permission Permission
 	Tenant     string     // that the address names; empty: the actor's own
 	Token      string     // of Authorization: Bearer; empty: none
+	Session    string     // of the cookie of a person; empty: none
 	Route      string     // its pattern
 	Remote     netip.Addr // of the client, behind trusted proxies
+	Agent      string     // the client as it names itself
+	Passive    bool       // nobody did anything for it to be sent: it prolongs no session
+	Open       bool       // of a request that goes on: where from was judged when it began
 }
 
-// String leaves the token out.
+// String leaves the secrets out.
 func (r Request) String() string { return fmt.Sprintf("%s for %s", r.Permission, r.Route) }
 
-// Format leaves the token out whatever the verb.
+// Format leaves the secrets out whatever the verb.
 func (r Request) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, r.String()) }
 
-// LogValue leaves the token out.
+// LogValue leaves the secrets out.
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // What an Authorizer answers when it says no. Everything else is a failure: it is
 // logged, and the client is asked to try again.
 var (
-	ErrUnauthenticated = errors.New("nobody is known by this token") // 401
-	ErrForbidden       = errors.New("not permitted")                 // 403
-	ErrNotFound        = errors.New("no such tenant")                // 404: also when another tenant has it
+	ErrUnauthenticated = errors.New("nobody is known by this token")    // 401
+	ErrForbidden       = errors.New("not permitted")                    // 403
+	ErrNotFound        = errors.New("no such tenant")                   // 404: also when another tenant has it
+	ErrUnfinished      = errors.New("the login is not complete")        // 403: permitted, once it is
+	ErrStale           = errors.New("who asks was not proved just now") // 403: permitted, once it is proved again
 )
 
 // Authorizer is the one place that decides.

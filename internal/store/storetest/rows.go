@@ -51,6 +51,11 @@ func Rows(t *testing.T, p Place) {
 		{"HeldLeases", testHeldLeases},
 		{"Usage", testUsage},
 		{"Tokens", testTokens},
+		{"Users", testUsers},
+		{"Credentials", testCredentials},
+		{"Sessions", testSessions},
+		{"Throttles", testThrottles},
+		{"Approvals", testApprovals},
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
 		{"Nodes", testNodes},
@@ -66,6 +71,8 @@ func Rows(t *testing.T, p Place) {
 		{"LeaseTakenFromWriter", testLeaseTakenFromWriter},
 		{"RaceOfIntakes", testRaceOfIntakes},
 		{"RaceOfKeys", testRaceOfKeys},
+		{"RaceOfUsers", testRaceOfUsers},
+		{"RaceOfTries", testRaceOfTries},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}
@@ -230,7 +237,8 @@ func Fill(t testing.TB, tenant *store.Tenant, mark string) {
 			tx.SetSetting("language", "de"),
 			tx.InsertSigningKey(&store.SigningKey{ID: "key", Public: "AAAA", Created: noon(0)}),
 			tx.ConfirmPortal(&store.Portal{Host: "portal.example", ConfirmedBy: "user-1", Confirmed: noon(0)}),
-			begun(tx.BeginIdempotent("once", "POST /imports", "hash", time.Hour)))
+			begun(tx.BeginIdempotent("once", "POST /imports", "hash", time.Hour)),
+			fillAccounts(tx, mark))
 	})
 }
 

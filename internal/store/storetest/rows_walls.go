@@ -64,10 +64,21 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 			n, err := tx.ActivePersons(noon(-1000*time.Hour), noon(1000*time.Hour))
 			return int(n), err
 		},
-		"tokens":       func() (any, error) { return tx.Tokens() },
-		"setting":      func() (any, error) { return tx.Setting("language") },
-		"signing keys": func() (any, error) { return tx.SigningKeys() },
-		"portals":      func() (any, error) { return tx.Portals() },
+		"tokens":        func() (any, error) { return tx.Tokens() },
+		"setting":       func() (any, error) { return tx.Setting("language") },
+		"signing keys":  func() (any, error) { return tx.SigningKeys() },
+		"portals":       func() (any, error) { return tx.Portals() },
+		"user":          func() (any, error) { return value(tx.User("user")) },
+		"user by login": func() (any, error) { return value(tx.UserByLogin("login")) },
+		"users":         func() (any, error) { return tx.Users() },
+		"credentials":   func() (any, error) { return tx.CredentialsOf("user") },
+		"passkey":       func() (any, error) { return value(tx.CredentialByLookup("passkey", "shown")) },
+		"session":       func() (any, error) { return value(tx.Session("session")) },
+		"sessions":      func() (any, error) { all, err := tx.SessionsOf("user"); return len(all), err },
+		"throttles":     func() (any, error) { return throttled(tx.Throttles()) },
+		"approval":      func() (any, error) { return value(tx.Approval("approval")) },
+		"approvals":     func() (any, error) { return tx.Approvals(9) },
+		"elevations":    func() (any, error) { return tx.Elevations(9) },
 	}
 }
 
@@ -163,6 +174,24 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"take a commitment": func(tx *store.Tx) error {
 			return gone(tx.InsertCommitment(&store.Commitment{UID: "2.25." + mark, Import: "import", Delivery: "delivery", State: store.CommitmentOpen}))
 		},
+		"save user":         func(tx *store.Tx) error { return tx.SaveUser(aUser("user")) },
+		"accept terms":      func(tx *store.Tx) error { return tx.AcceptTerms("user", 7) },
+		"save credential":   func(tx *store.Tx) error { return tx.SaveCredential(aCredential("key", "user", "passkey", "shown")) },
+		"use credential":    func(tx *store.Tx) error { return gone(tx.UseCredential("key", 100)) },
+		"delete credential": func(tx *store.Tx) error { return tx.DeleteCredential("user", "key") },
+		"insert credential": func(tx *store.Tx) error { return foreign(tx.InsertCredential(aCredential("k", "user", "totp", ""))) },
+		"insert session":    func(tx *store.Tx) error { return foreign(tx.InsertSession(aSession("s", "user", "hash-s-"+mark))) },
+		"save session":      func(tx *store.Tx) error { return tx.SaveSession(aSession("session", "user", "changed-"+mark)) },
+		"touch session":     func(tx *store.Tx) error { return tx.TouchSession("session", tx.Now()) },
+		"end session":       func(tx *store.Tx) error { return tx.EndSession("user", "session") },
+		"lift throttle":     func(tx *store.Tx) error { return tx.LiftThrottle("throttle-" + mark) },
+		"save throttle":     func(tx *store.Tx) error { return tx.SaveThrottle(&store.Throttle{Kind: "pair", Name: "mac"}) },
+		"settle approval":   func(tx *store.Tx) error { return gone(tx.SettleApproval("approval", store.ApprovalRefused, "b")) },
+		"take answer":       func(tx *store.Tx) error { return tx.TakeAnswer("approval") },
+		"carry out":         func(tx *store.Tx) error { return tx.CarriedOut("approval", 200, nil) },
+		"insert elevation": func(tx *store.Tx) error {
+			return foreign(tx.InsertElevation(&store.Elevation{ID: "e", User: "user", Reason: []byte{1}, Ends: noon(0)}))
+		},
 		"take a token's hash": func(tx *store.Tx) error { return gone(tx.InsertToken(&store.Token{ID: "t", Hash: "hash-" + mark})) },
 	}
 }
@@ -216,7 +245,7 @@ func testWalls(t *testing.T, h house) {
 	}
 	write(t, b, func(tx *store.Tx) error {
 		return errors.Join(tx.PurgeImport("import"), tx.EraseOutcomes("import"), tx.DeleteParts("import"),
-			tx.ForgetIdempotent("once", tx.Now()), tx.ReleaseUpload("upload", 0))
+			tx.ForgetIdempotent("once", tx.Now()), tx.ReleaseUpload("upload", 0), forgetAccounts(tx))
 	})
 	same(t, "rows of a after b tried everything", state(t, a, mark), before)
 	Fill(t, b, strings.ReplaceAll(b.ID(), "-", "")) // the same ids are other rows

@@ -16,13 +16,13 @@ import (
 	"time"
 )
 
-// Client speaks to the API of one or more nodes as an administrator with a token.
+// Client speaks to the API of one or more nodes with the tokens of an installation.
 // It tries again, at any node, what a broken connection or a node that is down left
 // open. It is safe for concurrent use.
 type Client struct {
-	nodes []*Node
-	token string
-	http  *http.Client
+	nodes  []*Node
+	tokens Tokens
+	http   *http.Client
 	// Tries counts attempts that were not answered, or with "try again".
 	Tries atomic.Int64
 }
@@ -30,15 +30,15 @@ type Client struct {
 // pause between attempts.
 const pause = 100 * time.Millisecond
 
-// NewClient makes a client of nodes, with the token of their administrator.
-func NewClient(nodes []*Node, token string) *Client {
+// NewClient makes a client of nodes, with the tokens of their installation.
+func NewClient(nodes []*Node, tokens Tokens) *Client {
 	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, MaxIdleConnsPerHost: 64,
 		ResponseHeaderTimeout: 60 * time.Second}
-	return &Client{nodes: nodes, token: token, http: &http.Client{Transport: transport}}
+	return &Client{nodes: nodes, tokens: tokens, http: &http.Client{Transport: transport}}
 }
 
 // Setup makes the first administrator of a new installation at a node that has
-// printed its link, and returns a client of all nodes.
+// printed its link, and the other tokens, and returns a client of all nodes.
 func Setup(ctx context.Context, nodes []*Node) (*Client, error) {
 	secret := ""
 	for _, n := range nodes {
@@ -46,17 +46,25 @@ func Setup(ctx context.Context, nodes []*Node) (*Client, error) {
 			secret = s
 		}
 	}
-	c := NewClient(nodes, "")
-	a, err := c.Do(ctx, Request{Method: http.MethodPost, Path: "/api/v1/setup", JSON: map[string]string{"secret": secret}})
+	tokens, err := MakeTokens(secret, func(token, path string, body map[string]string) (string, error) {
+		c := NewClient(nodes, Tokens{Administrator: token})
+		defer c.Close()
+		a, err := c.Do(ctx, Request{Method: http.MethodPost, Path: path, JSON: body})
+		if err != nil {
+			return "", err
+		}
+		var made struct{ Token string }
+		err = a.Decode(&made, http.StatusOK, http.StatusCreated)
+		return made.Token, err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("set up the administrator: %w", err)
+		return nil, fmt.Errorf("set up the installation: %w", err)
 	}
-	var made struct{ Token string }
-	if err := a.Decode(&made, http.StatusOK, http.StatusCreated); err != nil {
-		return nil, fmt.Errorf("set up the administrator: %w", err)
-	}
-	return NewClient(nodes, made.Token), nil
+	return NewClient(nodes, tokens), nil
 }
+
+// Tokens are those that the client uses.
+func (c *Client) Tokens() Tokens { return c.tokens }
 
 // Close lets the connections go.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
@@ -140,8 +148,8 @@ func (c *Client) Once(ctx context.Context, r Request) (*Answer, error) {
 	if r.JSON != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
+	if token := c.tokens.For(r.Method, r.Path); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	for name, value := range r.Header {
 		req.Header.Set(name, value)

@@ -1,0 +1,86 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/wneessen/go-mail"
+
+	"lotse/internal/auth"
+	"lotse/internal/auth/passkey"
+	"lotse/internal/config"
+)
+
+// accountOptions is what the accounts of persons need of the configuration.
+func (n *Node) accountOptions() auth.Options {
+	c := n.Config.Security
+	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, Elevation: n.elevated, SecondPerson: c.SecondPerson, Suspicions: map[auth.Suspicion]auth.Action{
+		auth.NewNetwork: auth.Action(c.NewNetwork), auth.Moved: auth.Action(c.Moved),
+		auth.TwoPlaces: auth.Action(c.TwoPlaces), auth.TwoLogins: auth.Action(c.TwoLogins), auth.TooFast: auth.Action(c.TooFast),
+	}, Back: n.Config.PublicURL + auth.BackPath, Passkeys: n.passkeys()}
+	for _, role := range c.SecondFactor {
+		o.SecondFactor = append(o.SecondFactor, auth.Role(role))
+	}
+	return o
+}
+
+// passkeys are those of the public address; nil where that is no name, which they are
+// bound to.
+func (n *Node) passkeys() *passkey.Site {
+	u, err := url.Parse(n.Config.PublicURL)
+	if err != nil || net.ParseIP(u.Hostname()) != nil {
+		return nil
+	}
+	site, err := passkey.New(n.Config.PublicURL, "Lotse")
+	if err != nil {
+		n.Log.Warn("there are no passkeys", "err", err)
+		return nil
+	}
+	return site
+}
+
+// elevationTime bounds the telling of an elevation.
+const elevationTime = time.Minute
+
+// elevated tells by mail that somebody took access to all sites. Nobody waits for it:
+// it is an emergency, and the audit trail has it in any case.
+func (n *Node) elevated(ctx context.Context, e auth.Elevation) {
+	c := n.Config.Mail
+	if c.Server == "" {
+		return
+	}
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, elevationTime)
+		defer cancel()
+		message, err := elevation(c, e, n.Config.PublicURL)
+		if err == nil {
+			err = send(ctx, c, message)
+		}
+		if err != nil {
+			n.Log.Error("it could not be mailed that somebody took access to all sites", "elevation", e.ID, "error", err)
+		}
+	}()
+}
+
+// elevation is the message. It names the account by its id and nobody; the reason is
+// for the auditor, in Lotse.
+func elevation(c config.Mail, e auth.Elevation, url string) (*mail.Msg, error) {
+	m := mail.NewMsg()
+	if err := m.From(c.From); err != nil {
+		return nil, err
+	}
+	if err := m.To(c.To...); err != nil {
+		return nil, err
+	}
+	m.Subject("Lotse: Notfallzugriff auf alle Standorte / emergency access to all sites")
+	m.SetBodyString(mail.TypeTextPlain, fmt.Sprintf(`Das Konto %[1]s hat bis %[2]s Zugriff auf die Importe aller Standorte genommen.
+Der Grund steht unter %[3]s/api/v1/elevations (Notfallzugriff %[4]s).
+
+The account %[1]s has taken access to the imports of all sites until %[2]s.
+The reason is at %[3]s/api/v1/elevations (elevation %[4]s).
+`, e.User, e.Ends.Local().Format("2006-01-02 15:04 MST"), url, e.ID))
+	return m, nil
+}
