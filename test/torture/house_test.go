@@ -144,7 +144,7 @@ func (h *house) open(m *mortal) *process {
 		must(p.db.System().CreateTenant(ctx, tenant, tenant))
 	}
 	o := app.GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true,
-		ScratchDir: h.dir, Now: h.clock.now, Quiet: 50 * time.Millisecond}
+		Portals: []string{"127.0.0.1", "localhost"}, ScratchDir: h.dir, Now: h.clock.now, Quiet: 50 * time.Millisecond}
 	if h.vary != nil {
 		h.vary(&o)
 	}
