@@ -114,8 +114,8 @@ func TestReceivedObjectsBecomeAnImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range open() {
-		if s = w.until(s.ID, importer.Review); s.Received.Instances != 5 {
-			t.Errorf("an import has %d instances", s.Received.Instances)
+		if s = w.until(s.ID, importer.Review); s.Received.Instances != 5 || s.Basis != string(importer.BasisTreatment) {
+			t.Errorf("an import has %d instances, its legal basis is %q", s.Received.Instances, s.Basis)
 		}
 	}
 	send()

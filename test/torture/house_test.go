@@ -130,7 +130,7 @@ func (h *house) open(m *mortal) *process {
 		must(h.t, p.db.System().CreateTenant(ctx, tenant, tenant))
 	}
 	o := app.GatewayOptions{Version: "test", Transport: func() http.RoundTripper { return http.DefaultTransport }, InsecureHTTP: true,
-		Now: h.clock.now, Quiet: 50 * time.Millisecond}
+		Portals: []string{"127.0.0.1", "localhost"}, Now: h.clock.now, Quiet: 50 * time.Millisecond}
 	if h.vary != nil {
 		h.vary(&o)
 	}
