@@ -169,7 +169,7 @@ func (g *Gateway) VerifyAudit(ctx context.Context, who Who, progress func(links 
 	if err != nil {
 		return nil, err
 	}
-	err = g.db.Tenant(who.Tenant).Write(ctx, func(tx *store.Tx) error {
+	err = g.reach(who).Write(ctx, func(tx *store.Tx) error {
 		return tx.Audit(store.Event{Actor: who.Actor, Session: who.Session, Event: "audit.verified", Detail: map[string]any{
 			"links": r.Links, "signed": r.Signed, "wrong": r.Wrong}})
 	})

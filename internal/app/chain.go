@@ -44,7 +44,7 @@ func (g *Gateway) Announce(ctx context.Context, event string) error {
 	var all []error
 	for _, t := range tenants {
 		if t.Destroyed.IsZero() {
-			all = append(all, g.db.Tenant(t.ID).Write(ctx, func(tx *store.Tx) error {
+			all = append(all, g.reach(Who{Tenant: t.ID}).Write(ctx, func(tx *store.Tx) error {
 				return tx.Audit(store.Event{Actor: machine, Event: event, Detail: map[string]any{"node": g.name, "version": g.opts.Version}})
 			}))
 		}
@@ -95,7 +95,7 @@ func (g *Gateway) letGo(ctx context.Context, name string) {
 		if !t.Destroyed.IsZero() {
 			continue
 		}
-		err = errors.Join(err, g.db.Tenant(t.ID).Write(ctx, func(tx *store.Tx) error {
+		err = errors.Join(err, g.reach(Who{Tenant: t.ID}).Write(ctx, func(tx *store.Tx) error {
 			l, err := tx.TakeLease(name, g.name, linkLease)
 			if err != nil {
 				return err
@@ -127,7 +127,7 @@ func (g *Gateway) linkAll(ctx context.Context) error {
 
 // link links some events of a tenant: none where another node does it.
 func (g *Gateway) link(ctx context.Context, tenant string) (n int, err error) {
-	err = g.db.Tenant(tenant).Write(ctx, func(tx *store.Tx) (err error) {
+	err = g.reach(Who{Tenant: tenant}).Write(ctx, func(tx *store.Tx) (err error) {
 		if _, err = tx.TakeLease(leaseLinker, g.name, linkLease); err != nil {
 			return err
 		}

@@ -142,12 +142,16 @@ func strangers(t *testing.T) (p *dlxtest.Portal, link, host string) {
 	return p, link, host
 }
 
+// onlyNumbered leaves only the address of a scripted portal known, and not its other
+// name.
+func onlyNumbered(o *GatewayOptions) { o.Portals = []string{"127.0.0.1"} }
+
 // TestForeignHostIsConfirmed: answers leave for another site only when a person has
 // said that they may, for that one.
 func TestForeignHostIsConfirmed(t *testing.T) {
 	t.Parallel()
 	p, link, host := strangers(t)
-	w := newWorld(t, t.TempDir(), nil, nil)
+	w := newWorld(t, t.TempDir(), nil, onlyNumbered)
 	ctx := t.Context()
 	id := w.follow(link, scriptedBirthDate)
 	for _, wrong := range [][]string{{"other.example"}, nil} {
@@ -177,7 +181,7 @@ func TestForeignHostIsConfirmed(t *testing.T) {
 func TestForeignHostIsRefused(t *testing.T) {
 	t.Parallel()
 	p, link, _ := strangers(t)
-	w := newWorld(t, t.TempDir(), nil, nil)
+	w := newWorld(t, t.TempDir(), nil, onlyNumbered)
 	id := w.follow(link, scriptedBirthDate)
 	s := w.until(id, importer.Waiting)
 	must(t, w.Cancel(t.Context(), w.who, id, s.Version))

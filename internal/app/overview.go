@@ -96,7 +96,7 @@ func (g *Gateway) Overview(ctx context.Context, who Who) (*Overview, error) {
 // exposed adds the destinations that are less protected than usual.
 func (g *Gateway) exposed(ctx context.Context, who Who, v *Overview) error {
 	var list []store.Destination
-	err := g.db.Tenant(who.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
 		list, err = tx.Destinations()
 		return err
 	})

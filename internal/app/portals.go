@@ -37,7 +37,7 @@ func (g *Gateway) Portals(ctx context.Context, who Who) ([]PortalView, error) {
 
 func (g *Gateway) keptPortals(ctx context.Context, who Who) ([]store.Portal, error) {
 	var kept []store.Portal
-	err := g.db.Tenant(who.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
+	err := g.reach(who).Read(ctx, func(tx *store.Tx) (err error) {
 		kept, err = tx.Portals()
 		return err
 	})
@@ -51,7 +51,7 @@ func (g *Gateway) RevokePortal(ctx context.Context, who Who, host string) error 
 	if err != nil {
 		return ErrNotFound
 	}
-	return g.db.Tenant(who.Tenant).Write(ctx, func(tx *store.Tx) error {
+	return g.reach(who).Write(ctx, func(tx *store.Tx) error {
 		if err := tx.RevokePortal(host); err != nil {
 			return err
 		}

@@ -104,7 +104,7 @@ func (g *Gateway) endReceipts(ctx context.Context) error {
 				if err := tx.DropReceipt(d.Delivery, before); err != nil {
 					return err
 				}
-				return tx.Audit(store.Event{Import: d.Import, Actor: machine, Event: "receipt.ended", Detail: map[string]any{"delivery": d.Delivery}})
+				return tx.Audit(store.Event{Import: d.Import, Actor: machine, Event: "import.receipt-ended", Detail: map[string]any{"delivery": d.Delivery}})
 			})
 			if err != nil && !errors.Is(err, store.ErrNotFound) { // another was faster
 				return err

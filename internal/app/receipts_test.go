@@ -59,7 +59,7 @@ func TestReceiptsEnd(t *testing.T) {
 			}
 			kept("after ten years", false)
 			kept("again", false)
-			if now := w.events(id); len(now) != len(events)+1 || now[len(now)-1].Event != "receipt.ended" {
+			if now := w.events(id); len(now) != len(events)+1 || now[len(now)-1].Event != "import.receipt-ended" {
 				t.Errorf("the trail had %d events, and has %+v", len(events), now)
 			}
 		})

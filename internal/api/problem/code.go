@@ -117,7 +117,7 @@ func general() []Entry {
 		{PreconditionRequired, http.StatusPreconditionRequired, "An edit has to say what it edits", "Send the ETag of what you saw in the header If-Match."},
 		{TooMany, http.StatusTooManyRequests, "Too much at once", "Wait as long as Retry-After says."},
 		{Internal, http.StatusInternalServerError, "Lotse made a mistake", "Try again; if it stays, give the request id to your administrator."},
-		{ProviderAway, http.StatusBadGateway, "The identity provider does not answer", "Try again after a while, or log in another way."},
+		{ProviderAway, http.StatusServiceUnavailable, "The identity provider does not answer", "Try again after a while, or log in another way."},
 		{Unavailable, http.StatusServiceUnavailable, "Lotse cannot do this at the moment", "Try again after a while; /readyz says what is missing."},
 		{Full, http.StatusInsufficientStorage, "There is no room left", "Tell your administrator; nothing that was confirmed is lost."},
 	}

@@ -24,10 +24,10 @@ type someone struct {
 
 // tenantOf is the tenant of a party.
 func (w *world) tenantOf(p party) string {
-	if p == w.party {
-		return mainTenant
+	if p == w.stranger {
+		return otherTenant
 	}
-	return otherTenant
+	return mainTenant
 }
 
 // person makes an account of a tenant, whose owner has chosen a password and is in.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"lotse/internal/api/problem"
 	"lotse/internal/app"
@@ -143,7 +144,7 @@ func outside(err error) *problem.Problem {
 	case errors.Is(err, oidc.ErrInvalid), errors.Is(err, oidc.ErrRefused), errors.Is(err, oidc.ErrLate):
 		return problem.New(problem.SignInFailed, "")
 	case errors.Is(err, oidc.ErrUnreachable):
-		return problem.New(problem.ProviderAway, "").Because(err)
+		return problem.New(problem.ProviderAway, "").After(time.Minute).Because(err)
 	}
 	return nil
 }
