@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -35,22 +36,27 @@ const (
 	metaKey    = "key" // random, of the client: a creation that is sent again makes nothing new
 )
 
+// named is which import metadata name, and what they call the file.
+func named(metadata map[string]string) (id, name string, err error) {
+	id, name = metadata[metaImport], cmp.Or(metadata[metaPath], metadata[metaName])
+	switch {
+	case id == "" || name == "":
+		return "", "", tus.BadMetadata
+	case uuid.Validate(id) != nil:
+		return "", "", tus.NotFound
+	}
+	return id, name, nil
+}
+
 // Create begins a part. The import is named in the metadata.
 func (u *uploads) Create(ctx context.Context, up tus.Upload) (string, error) {
 	s, err := u.g.scope(ctx, u.who)
 	if err != nil {
 		return "", err
 	}
-	id := up.Metadata[metaImport]
-	name := up.Metadata[metaPath]
-	if name == "" {
-		name = up.Metadata[metaName]
-	}
-	if id == "" || name == "" {
-		return "", tus.BadMetadata
-	}
-	if uuid.Validate(id) != nil {
-		return "", tus.NotFound
+	id, name, err := named(up.Metadata)
+	if err != nil {
+		return "", err
 	}
 	if _, err := s.read(ctx, id); err != nil {
 		return "", uploadRefusal(err)
