@@ -56,7 +56,7 @@ func (o Options) withDefaults() Options {
 	or(&o.Fresh, 10*time.Minute)
 	or(&o.Elevated, 30*time.Minute)
 	if o.Hasher == nil {
-		o.Hasher = password.New(password.DefaultParams(), password.DefaultMemory)
+		o.Hasher = password.New(password.DefaultParams(), password.Budget())
 	}
 	return o
 }

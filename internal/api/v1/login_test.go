@@ -322,3 +322,25 @@ func TestForgedRequests(t *testing.T) {
 		}
 	}
 }
+
+// TestTenantsOfPersons: the same login name is another person in another tenant.
+func TestTenantsOfPersons(t *testing.T) {
+	w := open(t, storetest.SQLite(t))
+	here := w.person(mainTenant, auth.Clerk)
+	n := auth.NewUser{Login: here.login, Name: "Somebody Else", Roles: []auth.Role{auth.Auditor}}
+	_, first, err := w.accounts.CreateUser(w.home(), actorOf(otherTenant), n)
+	w.must(err)
+	b := w.browse("127.0.0.1")
+	w.problem(b.login(here.login, first), http.StatusUnauthorized, "login-failed")
+	elsewhere := map[string]any{"login": here.login, "password": goodPassword, "tenant": otherTenant}
+	w.problem(b.send("POST", "/login", elsewhere), http.StatusUnauthorized, "login-failed")
+	elsewhere["password"] = first
+	b.next("POST", "/login", elsewhere, auth.StepPassword)
+	b.next("POST", "/login/password", map[string]any{"password": "fünf zahme Rehe schlafen"}, auth.StepIn)
+	var me struct{ Tenant, Name string }
+	w.into(b.send("GET", "/me", nil), http.StatusOK, &me)
+	if me.Tenant != otherTenant || me.Name != "Somebody Else" {
+		t.Errorf("%+v", me)
+	}
+	w.browse("127.0.0.1").next("POST", "/login", map[string]any{"login": here.login, "password": goodPassword}, auth.StepIn)
+}

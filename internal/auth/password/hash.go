@@ -39,7 +39,7 @@ const (
 	keySize  = 32
 )
 
-// DefaultMemory is what all hashes at once may take, in bytes.
+// DefaultMemory is what all hashes at once may take at most, in bytes.
 const DefaultMemory = 256 << 20
 
 // maxWaiting is how many may wait for their turn; more are turned away.

@@ -3,6 +3,8 @@ package password
 import (
 	"context"
 	"errors"
+	"math"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -113,5 +115,24 @@ func TestCheck(t *testing.T) {
 	}
 	if n := len(known()); n < 400 {
 		t.Errorf("only %d words are known", n)
+	}
+}
+
+// TestBudget: no more than the computer has to give.
+func TestBudget(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	debug.SetMemoryLimit(100 << 20)
+	if got := Budget(); got > 25<<20 {
+		t.Errorf("%d of 100 MiB", got>>20)
+	}
+	debug.SetMemoryLimit(before)
+	if got := Budget(); got > DefaultMemory || got <= 0 {
+		t.Errorf("%d", got)
+	}
+	for text, want := range map[string]int64{"max\n": math.MaxInt64, "1048576\n": 1 << 20, "": math.MaxInt64, "0": math.MaxInt64} {
+		if got := container(text); got != want {
+			t.Errorf("%q: %d", text, got)
+		}
 	}
 }
