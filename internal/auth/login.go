@@ -103,7 +103,7 @@ func (e *Entry) result(err error) (*Entry, error) {
 // whatever was wrong; *ThrottledError when there were too many tries.
 func (a *Accounts) Login(ctx context.Context, tenant, login, plain string) (*Entry, error) {
 	v, err := a.vault.Tenant(ctx, tenant)
-	if err != nil {
+	if err != nil { // no work is done: nothing would bound it, and tenants are no secret
 		return nil, hidden(err)
 	}
 	mac, err := v.MAC(ctx, macLogin, normalLogin(login))
@@ -265,7 +265,7 @@ func (a *Accounts) arrived(tx *store.Tx, u *store.User, s *store.Session) (refus
 	if err := tx.EnteredUser(u.ID, s.Network); err != nil {
 		return false, err
 	}
-	return false, tx.Audit(store.Event{Actor: actorOfUser(u.ID), Event: "login.succeeded", Detail: map[string]any{"session": s.ID, "methods": s.Methods, "known_network": known}})
+	return false, tx.Audit(store.Event{Actor: actorOfUser(u.ID), Session: s.ID, Event: "login.succeeded", Detail: map[string]any{"session": s.ID, "methods": s.Methods, "known_network": known}})
 }
 
 // inElsewhere tells whether the user of a session is using another one, from another
