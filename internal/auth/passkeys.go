@@ -278,6 +278,10 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 	}); err != nil {
 		return "", nil, err
 	}
+	t, err := a.unnamed(ctx, v)
+	if err != nil {
+		return "", nil, err
+	}
 	who, key, err := a.opts.Passkeys.Prove(c, answer, func(handle []byte) (passkey.Person, error) { return a.byHandle(ctx, v, string(handle)) })
 	user = string(who.Handle)
 	switch {
@@ -296,6 +300,9 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 		if err := tx.Spend(digest(ceremony), tx.Now().Add(2*passkey.CeremonyTime)); errors.Is(err, store.ErrConflict) {
 			return ErrLogin
 		} else if err != nil {
+			return err
+		}
+		if err := t.succeeded(tx); err != nil {
 			return err
 		}
 		if err := tx.SaveCredential(row); err != nil {

@@ -83,6 +83,10 @@ func (a *Accounts) SignIn(ctx context.Context, tenant, secret string, answer oid
 	if err != nil {
 		return nil, errors.Join(ErrLogin, dropNotFound(err))
 	}
+	t, err := a.unnamed(ctx, v)
+	if err != nil {
+		return nil, err
+	}
 	who, err := p.Finish(ctx, begun.Attempt, answer)
 	if errors.Is(err, oidc.ErrInvalid) || errors.Is(err, oidc.ErrRefused) {
 		return nil, errors.Join(err, a.failedBy(ctx, tenant, begun.User, ByProvider, "not-valid"))
@@ -98,10 +102,13 @@ func (a *Accounts) SignIn(ctx context.Context, tenant, secret string, answer oid
 		return nil, err
 	}
 	if begun.Session == "" {
-		return a.Enter(ctx, tenant, user, m)
+		return a.enter(ctx, v, user, m, t.succeeded)
 	}
 	if user != begun.User {
 		return nil, errors.Join(ErrLogin, a.failedBy(ctx, tenant, begun.User, m, "another-account"))
+	}
+	if err := a.db.Tenant(tenant).Write(ctx, t.succeeded); err != nil {
+		return nil, err
 	}
 	return a.Proved(ctx, access.Actor{ID: actorOfUser(user), Tenant: tenant, Kind: access.User, Session: begun.Session}, m)
 }

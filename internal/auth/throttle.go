@@ -54,7 +54,7 @@ const slowest = time.Minute
 
 // try is one attempt to log in. It counts as failed until it succeeded.
 type try struct {
-	mac      string // of the login name
+	mac      string // of the login name; empty: what is shown names nobody
 	network  string // MAC
 	factor   bool   // it is a second factor that is tried
 	names    map[string]string
@@ -97,6 +97,12 @@ func (a *Accounts) newTry(ctx context.Context, v *sealed.Tenant, mac string, fac
 	return t, nil
 }
 
+// unnamed counts a try that names no account, as that of a passkey: nobody can guess
+// one, but whoever only tries fills the audit trail.
+func (a *Accounts) unnamed(ctx context.Context, v *sealed.Tenant) (*try, error) {
+	return a.begin(ctx, v, "", false)
+}
+
 // begin counts a try, before anything is compared: however many come at once, no more
 // than the limits are let through. *ThrottledError otherwise.
 func (a *Accounts) begin(ctx context.Context, v *sealed.Tenant, mac string, factor bool) (*try, error) {
@@ -125,6 +131,9 @@ func (a *Accounts) begin(ctx context.Context, v *sealed.Tenant, mac string, fact
 
 // find looks for the account.
 func (t *try) find(tx *store.Tx) error {
+	if t.mac == "" {
+		return nil
+	}
 	u, err := tx.UserByLogin(t.mac)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -149,7 +158,7 @@ func (t *try) count(tx *store.Tx) (*ThrottledError, error) {
 	}
 	var rows []*store.Throttle
 	for _, l := range limits() {
-		if !l.all && l.factor != t.factor {
+		if !l.all && (t.mac == "" || l.factor != t.factor) {
 			continue
 		}
 		if l.known && t.user != nil {

@@ -390,3 +390,26 @@ func (w *world) enter(p someone) string {
 	w.must(err)
 	return e.Secret
 }
+
+// TestPasskeyFlood: whoever shows passkeys that prove nothing, again and again, is made
+// to wait, and does not fill the audit trail.
+func TestPasskeyFlood(t *testing.T) {
+	w := open(t, storetest.SQLite(t))
+	b := w.browse("198.51.100.9")
+	var options struct{ Ceremony string }
+	b.into(b.send("POST", "/login/passkey/options", map[string]any{}), http.StatusOK, &options)
+	refused := 0
+	for range 150 {
+		a := b.send("POST", "/login/passkey", map[string]any{"ceremony": options.Ceremony, "answer": map[string]any{"id": "x"}})
+		if a.status == http.StatusTooManyRequests {
+			refused++
+		} else {
+			b.problem(a, http.StatusUnauthorized, "login-failed")
+		}
+	}
+	if told := len(w.events(mainTenant, "login.failed")); refused != 50 || told != 100 {
+		t.Errorf("%d were refused, %d told of", refused, told)
+	}
+	other := w.browse("203.0.113.9")
+	other.problem(other.send("POST", "/login/passkey", map[string]any{"ceremony": options.Ceremony, "answer": map[string]any{"id": "x"}}), http.StatusUnauthorized, "login-failed")
+}
