@@ -39,7 +39,7 @@ type Options struct {
 	Passkeys *passkey.Site
 	// Back is where identity providers send people back to; empty: nobody signs in so.
 	Back string
-	// Client asks identity providers; nil: a plain one.
+	// Client asks identity providers, and bounds what they answer; nil: a plain one.
 	Client *http.Client
 	// Elevation tells somebody that a person took access to all sites; nil: nobody.
 	Elevation func(ctx context.Context, e Elevation)
