@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"lotse/internal/auth/access"
 	"lotse/internal/auth/passkey"
@@ -130,6 +131,9 @@ func (a *Accounts) AddPasskey(ctx context.Context, by access.Actor, ceremony, na
 	if a.opts.Passkeys == nil {
 		return nil, ErrNoPasskeys
 	}
+	if name = written(name, len(name)); name == "" {
+		return nil, &InvalidError{"name", "empty"}
+	}
 	v, u, p, err := a.own(ctx, by)
 	if err != nil {
 		return nil, err
@@ -210,11 +214,11 @@ func (a *Accounts) LoginPasskey(ctx context.Context, tenant, ceremony string, an
 	if err != nil {
 		return nil, hidden(err)
 	}
-	user, spend, err := a.provePasskey(ctx, v, ceremony, answer)
+	user, use, err := a.provePasskey(ctx, v, ceremony, answer)
 	if err != nil {
 		return nil, err
 	}
-	return a.enter(ctx, v, user, ByPasskey, spend)
+	return a.enter(ctx, v, user, ByPasskey, use)
 }
 
 // FactorPasskey proves the second factor of a login by a passkey of the same person.
@@ -243,7 +247,7 @@ func (a *Accounts) ownPasskey(ctx context.Context, by access.Actor, step Step, c
 	if err != nil {
 		return nil, err
 	}
-	user, spend, err := a.provePasskey(ctx, v, ceremony, answer)
+	user, use, err := a.provePasskey(ctx, v, ceremony, answer)
 	if err == nil && user != own {
 		err = errors.Join(ErrLogin, a.failedBy(ctx, v.ID(), own, ByPasskey, "another-account"))
 	}
@@ -251,7 +255,7 @@ func (a *Accounts) ownPasskey(ctx context.Context, by access.Actor, step Step, c
 		return nil, err
 	}
 	return a.atStep(ctx, by, step, func(tx *store.Tx, _ *store.User, s *store.Session) error {
-		if err := spend(tx); err != nil {
+		if err := use(tx); err != nil {
 			return err
 		}
 		return f(tx, s)
@@ -260,7 +264,7 @@ func (a *Accounts) ownPasskey(ctx context.Context, by access.Actor, step Step, c
 
 // provePasskey finds the owner of a passkey, and what is to be written with what
 // follows from it: the key as it is now, and that the proof was used.
-func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony string, answer []byte) (user string, spend func(*store.Tx) error, err error) {
+func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony string, answer []byte) (user string, use func(*store.Tx) error, err error) {
 	if a.opts.Passkeys == nil {
 		return "", nil, ErrNoPasskeys
 	}
@@ -268,21 +272,15 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 	if err != nil {
 		return "", nil, err
 	}
-	// One that is shown again is no sign of a copied key, though its counter looks like it.
-	if err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) error {
-		spent, err := tx.Spent(digest(ceremony))
-		if spent {
-			err = ErrLogin
-		}
-		return err
-	}); err != nil {
+	proof := digest(kindPasskey + " " + string(c)) // by what was sealed: its text has several spellings
+	if err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) error { return unspent(tx, proof) }); err != nil {
 		return "", nil, err
 	}
 	who, key, err := a.opts.Passkeys.Prove(c, answer, func(handle []byte) (passkey.Person, error) { return a.byHandle(ctx, v, string(handle)) })
 	user = string(who.Handle)
 	switch {
 	case errors.Is(err, passkey.ErrCopied):
-		return "", nil, errors.Join(ErrLogin, a.withdraw(ctx, v, user, key))
+		return "", nil, errors.Join(ErrLogin, a.withdraw(ctx, v, user, key, proof))
 	case errors.Is(err, passkey.ErrInvalid), errors.Is(err, store.ErrNotFound):
 		return "", nil, errors.Join(ErrLogin, a.failedBy(ctx, v.ID(), "", ByPasskey, "not-valid"))
 	case err != nil:
@@ -293,9 +291,7 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 		return "", nil, err
 	}
 	return user, func(tx *store.Tx) error {
-		if err := tx.Spend(digest(ceremony), tx.Now().Add(2*passkey.CeremonyTime)); errors.Is(err, store.ErrConflict) {
-			return ErrLogin
-		} else if err != nil {
+		if err := spend(tx, proof, passkey.CeremonyTime); err != nil {
 			return err
 		}
 		if err := tx.SaveCredential(row); err != nil {
@@ -303,6 +299,26 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 		}
 		return tx.UseCredential(row.ID, max(row.Counter+1, tx.Now().UnixMicro()))
 	}, nil
+}
+
+// unspent refuses a proof that was used. One that is shown again is no sign of a copied
+// key, though its counter looks like it: [ErrLogin].
+func unspent(tx *store.Tx, proof string) error {
+	spent, err := tx.Spent(proof)
+	if spent {
+		err = ErrLogin
+	}
+	return err
+}
+
+// spend notes that a proof was used, which is good for so long: [ErrLogin] when it was
+// used before.
+func spend(tx *store.Tx, proof string, good time.Duration) error {
+	err := tx.Spend(proof, tx.Now().Add(2*good)) // longer: clocks differ
+	if errors.Is(err, store.ErrConflict) {
+		return ErrLogin
+	}
+	return err
 }
 
 // byHandle is the person with a handle. [store.ErrNotFound].
@@ -346,12 +362,16 @@ func (a *Accounts) usedPasskey(ctx context.Context, v *sealed.Tenant, user strin
 }
 
 // withdraw ends a passkey that may have been copied: nobody knows any more whose it is.
-func (a *Accounts) withdraw(ctx context.Context, v *sealed.Tenant, user string, key passkey.Key) error {
+// That the same proof got in meanwhile, on another node, is no such sign.
+func (a *Accounts) withdraw(ctx context.Context, v *sealed.Tenant, user string, key passkey.Key, proof string) error {
 	row, err := a.usedPasskey(ctx, v, user, key)
 	if err != nil {
 		return err
 	}
 	return a.db.Tenant(v.ID()).Write(ctx, func(tx *store.Tx) error {
+		if err := unspent(tx, proof); err != nil {
+			return err
+		}
 		if err := tx.DeleteCredential(user, row.ID); err != nil {
 			return dropNotFound(err)
 		}

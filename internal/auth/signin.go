@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"lotse/internal/auth/access"
 	"lotse/internal/auth/oidc"
@@ -82,6 +84,15 @@ func (a *Accounts) SignIn(ctx context.Context, tenant, secret string, answer oid
 	p, kept, err := a.openProvider(ctx, v, begun.Provider)
 	if err != nil {
 		return nil, errors.Join(ErrLogin, dropNotFound(err))
+	}
+	// A provider ends what it gave when its code comes twice (RFC 6749 §4.1.2): nobody would get in.
+	err = a.db.Tenant(tenant).Write(ctx, func(tx *store.Tx) error {
+		return spend(tx, digest(kindIdentity+" "+begun.Attempt.State), oidc.AttemptTime)
+	})
+	if errors.Is(err, ErrLogin) {
+		return nil, oidc.ErrInvalid
+	} else if err != nil {
+		return nil, err
 	}
 	who, err := p.Finish(ctx, begun.Attempt, answer)
 	if errors.Is(err, oidc.ErrInvalid) || errors.Is(err, oidc.ErrRefused) {
@@ -177,18 +188,41 @@ func (a *Accounts) accountOf(ctx context.Context, v *sealed.Tenant, provider str
 	return a.admit(ctx, v, provider, lookup, who, roles, sites)
 }
 
-// shown is what a person is called here.
+// shown is what a person is called here. Providers call people what they like.
 func shown(who oidc.Identity) profile {
-	p := profile{Login: who.Login, Name: who.Name, Email: who.Email}
-	for _, other := range []string{who.Email, who.Name, who.Subject} {
+	p := profile{Login: written(who.Login, mostLogin), Name: written(who.Name, mostName)}
+	if email := strings.TrimSpace(who.Email); isAddress(email) && len(email) <= mostEmail {
+		p.Email = email
+	}
+	for _, other := range []string{p.Email, p.Name, who.Subject} {
 		if p.Login == "" {
-			p.Login = other
+			p.Login = written(other, mostLogin)
 		}
 	}
 	if p.Name == "" {
 		p.Name = p.Login
 	}
 	return p
+}
+
+// How long the names of somebody who signs in by a provider are at most, as NewUser has it.
+const (
+	mostLogin = 100 - len(" (012345)") // which follows where somebody else has it
+	mostName  = 200
+	mostEmail = 254
+)
+
+// written is a text on one line, without what turns the writing around, and of so many
+// characters at most.
+func written(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, " "))
+	all := []rune(strings.Join(strings.Fields(text), " "))
+	return strings.TrimSpace(string(all[:min(len(all), most)]))
 }
 
 // admit makes an account at the first time. Its login name is for people to read: it
