@@ -77,22 +77,13 @@ func (a *Accounts) SignIn(ctx context.Context, tenant, secret string, answer oid
 	if err != nil {
 		return nil, hidden(err)
 	}
-	begun, err := a.openAttempt(ctx, v, secret)
+	begun, err := a.takeAttempt(ctx, v, secret)
 	if err != nil {
 		return nil, err
 	}
 	p, kept, err := a.openProvider(ctx, v, begun.Provider)
 	if err != nil {
 		return nil, errors.Join(ErrLogin, dropNotFound(err))
-	}
-	// A provider ends what it gave when its code comes twice (RFC 6749 §4.1.2): nobody would get in.
-	err = a.db.Tenant(tenant).Write(ctx, func(tx *store.Tx) error {
-		return spend(tx, digest(kindIdentity+" "+begun.Attempt.State), oidc.AttemptTime)
-	})
-	if errors.Is(err, ErrLogin) {
-		return nil, oidc.ErrInvalid
-	} else if err != nil {
-		return nil, err
 	}
 	who, err := p.Finish(ctx, begun.Attempt, answer)
 	if errors.Is(err, oidc.ErrInvalid) || errors.Is(err, oidc.ErrRefused) {
@@ -139,6 +130,22 @@ func (a *Accounts) openAttempt(ctx context.Context, v *sealed.Tenant, secret str
 	}
 	err = openJSON(ctx, v, purposeAttempt, data, &begun)
 	if errors.Is(err, sealed.ErrDamaged) {
+		err = oidc.ErrInvalid
+	}
+	return begun, err
+}
+
+// takeAttempt opens an attempt, once: a provider ends what it gave when its code comes
+// twice (RFC 6749 §4.1.2), and nobody would get in.
+func (a *Accounts) takeAttempt(ctx context.Context, v *sealed.Tenant, secret string) (sealedAttempt, error) {
+	begun, err := a.openAttempt(ctx, v, secret)
+	if err != nil {
+		return begun, err
+	}
+	err = a.db.Tenant(v.ID()).Write(ctx, func(tx *store.Tx) error {
+		return spend(tx, digest(kindIdentity+" "+begun.Attempt.State), oidc.AttemptTime)
+	})
+	if errors.Is(err, ErrLogin) {
 		err = oidc.ErrInvalid
 	}
 	return begun, err
