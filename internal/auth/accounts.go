@@ -151,6 +151,15 @@ func openJSON(ctx context.Context, v *sealed.Tenant, purpose string, data []byte
 	return nil
 }
 
+// look reads something of a tenant's rows.
+func look[T any](ctx context.Context, t *store.Tenant, f func(*store.Tx) (T, error)) (value T, err error) {
+	err = t.Read(ctx, func(tx *store.Tx) (err error) {
+		value, err = f(tx)
+		return err
+	})
+	return value, err
+}
+
 // actorOfUser names a person as an actor.
 func actorOfUser(id string) string { return userPrefix + id }
 

@@ -82,11 +82,7 @@ func (a *Accounts) ceremony(ctx context.Context, v *sealed.Tenant, user, text st
 // nobody.
 func (a *Accounts) member(ctx context.Context, v *sealed.Tenant, user string, p profile) (passkey.Person, []store.Credential, error) {
 	who := passkey.Person{Handle: []byte(user), Login: p.Login, Name: p.Name}
-	var all []store.Credential
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.CredentialsOf(user)
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) ([]store.Credential, error) { return tx.CredentialsOf(user) })
 	if err != nil {
 		return who, nil, err
 	}
@@ -323,11 +319,7 @@ func spend(tx *store.Tx, proof string, good time.Duration) error {
 
 // byHandle is the person with a handle. [store.ErrNotFound].
 func (a *Accounts) byHandle(ctx context.Context, v *sealed.Tenant, user string) (passkey.Person, error) {
-	var u *store.User
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		u, err = tx.User(user)
-		return err
-	})
+	u, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.User, error) { return tx.User(user) })
 	if err == nil && u.State != store.UserActive {
 		err = store.ErrNotFound
 	}
@@ -344,11 +336,7 @@ func (a *Accounts) usedPasskey(ctx context.Context, v *sealed.Tenant, user strin
 	if err != nil {
 		return nil, err
 	}
-	var row *store.Credential
-	err = a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.CredentialByLookup(kindPasskey, lookup)
-		return err
-	})
+	row, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.Credential, error) { return tx.CredentialByLookup(kindPasskey, lookup) })
 	if err != nil {
 		return nil, errors.Join(ErrLogin, dropNotFound(err))
 	}

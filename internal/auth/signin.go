@@ -172,11 +172,7 @@ func (a *Accounts) accountOf(ctx context.Context, v *sealed.Tenant, provider str
 	if err != nil {
 		return "", err
 	}
-	var c *store.Credential
-	err = a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		c, err = tx.CredentialByLookup(kindIdentity, lookup)
-		return err
-	})
+	c, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.Credential, error) { return tx.CredentialByLookup(kindIdentity, lookup) })
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", err
 	}
@@ -282,11 +278,7 @@ func providerActor(id string) string { return "provider:" + id }
 // refresh gives an account the rights and names that its provider says now. The last
 // who manages this installation goes on to: a provider's mistake locks nobody out.
 func (a *Accounts) refresh(ctx context.Context, v *sealed.Tenant, provider string, c *store.Credential, who oidc.Identity, roles []Role, sites []string) error {
-	var u *store.User
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		u, err = tx.User(c.User)
-		return err
-	})
+	u, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.User, error) { return tx.User(c.User) })
 	if err != nil || u.State != store.UserActive {
 		return errors.Join(ErrLogin, err)
 	}
