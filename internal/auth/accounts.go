@@ -39,7 +39,7 @@ type Options struct {
 	Passkeys *passkey.Site
 	// Back is where identity providers send people back to; empty: nobody signs in so.
 	Back string
-	// Client asks identity providers; nil: a plain one.
+	// Client asks identity providers, and bounds what they answer; nil: a plain one.
 	Client *http.Client
 	// Elevation tells somebody that a person took access to all sites; nil: nobody.
 	Elevation func(ctx context.Context, e Elevation)
@@ -149,6 +149,15 @@ func openJSON(ctx context.Context, v *sealed.Tenant, purpose string, data []byte
 		return fmt.Errorf("open a %s: not what was sealed", purpose)
 	}
 	return nil
+}
+
+// look reads something of a tenant's rows.
+func look[T any](ctx context.Context, t *store.Tenant, f func(*store.Tx) (T, error)) (value T, err error) {
+	err = t.Read(ctx, func(tx *store.Tx) (err error) {
+		value, err = f(tx)
+		return err
+	})
+	return value, err
 }
 
 // actorOfUser names a person as an actor.

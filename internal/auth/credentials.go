@@ -75,11 +75,7 @@ func (a *Accounts) own(ctx context.Context, by access.Actor) (*sealed.Tenant, *s
 	if err != nil {
 		return nil, nil, p, err
 	}
-	var u *store.User
-	err = a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		u, err = tx.User(id)
-		return err
-	})
+	u, err := look(ctx, a.db.Tenant(by.Tenant), func(tx *store.Tx) (*store.User, error) { return tx.User(id) })
 	if err == nil {
 		err = openJSON(ctx, v, purposeProfile+" "+id, u.Profile, &p)
 	}
@@ -164,11 +160,7 @@ func passwordChanged(tx *store.Tx, by access.Actor, session string) error {
 // isPassword compares a password with that of a user. [store.ErrNotFound] when the
 // user has none.
 func (a *Accounts) isPassword(ctx context.Context, v *sealed.Tenant, by access.Actor, user, plain string) (bool, error) {
-	var all []store.Credential
-	err := a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.CredentialsOf(user)
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(by.Tenant), func(tx *store.Tx) ([]store.Credential, error) { return tx.CredentialsOf(user) })
 	if err != nil {
 		return false, err
 	}

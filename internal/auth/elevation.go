@@ -80,11 +80,7 @@ func (a *Accounts) Elevations(ctx context.Context, by access.Actor) ([]Elevation
 	if err != nil {
 		return nil, err
 	}
-	var rows []store.Elevation
-	err = a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.Elevations(elevationsListed)
-		return err
-	})
+	rows, err := look(ctx, a.db.Tenant(by.Tenant), func(tx *store.Tx) ([]store.Elevation, error) { return tx.Elevations(elevationsListed) })
 	if err != nil {
 		return nil, err
 	}

@@ -161,11 +161,7 @@ func (a *Accounts) tryCode(ctx context.Context, by access.Actor, step Step, code
 	if err != nil {
 		return nil, err
 	}
-	var all []store.Credential
-	err = a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.CredentialsOf(u.ID)
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(by.Tenant), func(tx *store.Tx) ([]store.Credential, error) { return tx.CredentialsOf(u.ID) })
 	if err != nil {
 		return nil, err
 	}
@@ -211,11 +207,7 @@ func (a *Accounts) Factors(ctx context.Context, by access.Actor) ([]Factor, erro
 	if err != nil {
 		return nil, err
 	}
-	var all []store.Credential
-	err = a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.CredentialsOf(user)
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(by.Tenant), func(tx *store.Tx) ([]store.Credential, error) { return tx.CredentialsOf(user) })
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"lotse/internal/auth/access"
 	"lotse/internal/auth/passkey"
@@ -81,11 +82,7 @@ func (a *Accounts) ceremony(ctx context.Context, v *sealed.Tenant, user, text st
 // nobody.
 func (a *Accounts) member(ctx context.Context, v *sealed.Tenant, user string, p profile) (passkey.Person, []store.Credential, error) {
 	who := passkey.Person{Handle: []byte(user), Login: p.Login, Name: p.Name}
-	var all []store.Credential
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.CredentialsOf(user)
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) ([]store.Credential, error) { return tx.CredentialsOf(user) })
 	if err != nil {
 		return who, nil, err
 	}
@@ -129,6 +126,9 @@ func (a *Accounts) BeginPasskey(ctx context.Context, by access.Actor) (*PasskeyO
 func (a *Accounts) AddPasskey(ctx context.Context, by access.Actor, ceremony, name string, answer []byte) (*Entry, error) {
 	if a.opts.Passkeys == nil {
 		return nil, ErrNoPasskeys
+	}
+	if name = written(name, len(name)); name == "" {
+		return nil, &InvalidError{"name", "empty"}
 	}
 	v, u, p, err := a.own(ctx, by)
 	if err != nil {
@@ -210,11 +210,11 @@ func (a *Accounts) LoginPasskey(ctx context.Context, tenant, ceremony string, an
 	if err != nil {
 		return nil, hidden(err)
 	}
-	user, spend, err := a.provePasskey(ctx, v, ceremony, answer)
+	user, use, err := a.provePasskey(ctx, v, ceremony, answer)
 	if err != nil {
 		return nil, err
 	}
-	return a.enter(ctx, v, user, ByPasskey, spend)
+	return a.enter(ctx, v, user, ByPasskey, use)
 }
 
 // FactorPasskey proves the second factor of a login by a passkey of the same person.
@@ -243,7 +243,7 @@ func (a *Accounts) ownPasskey(ctx context.Context, by access.Actor, step Step, c
 	if err != nil {
 		return nil, err
 	}
-	user, spend, err := a.provePasskey(ctx, v, ceremony, answer)
+	user, use, err := a.provePasskey(ctx, v, ceremony, answer)
 	if err == nil && user != own {
 		err = errors.Join(ErrLogin, a.failedBy(ctx, v.ID(), own, ByPasskey, "another-account"))
 	}
@@ -251,7 +251,7 @@ func (a *Accounts) ownPasskey(ctx context.Context, by access.Actor, step Step, c
 		return nil, err
 	}
 	return a.atStep(ctx, by, step, func(tx *store.Tx, _ *store.User, s *store.Session) error {
-		if err := spend(tx); err != nil {
+		if err := use(tx); err != nil {
 			return err
 		}
 		return f(tx, s)
@@ -260,7 +260,7 @@ func (a *Accounts) ownPasskey(ctx context.Context, by access.Actor, step Step, c
 
 // provePasskey finds the owner of a passkey, and what is to be written with what
 // follows from it: the key as it is now, and that the proof was used.
-func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony string, answer []byte) (user string, spend func(*store.Tx) error, err error) {
+func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony string, answer []byte) (user string, use func(*store.Tx) error, err error) {
 	if a.opts.Passkeys == nil {
 		return "", nil, ErrNoPasskeys
 	}
@@ -268,14 +268,8 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 	if err != nil {
 		return "", nil, err
 	}
-	// One that is shown again is no sign of a copied key, though its counter looks like it.
-	if err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) error {
-		spent, err := tx.Spent(digest(ceremony))
-		if spent {
-			err = ErrLogin
-		}
-		return err
-	}); err != nil {
+	proof := digest(kindPasskey + " " + string(c)) // by what was sealed: its text has several spellings
+	if err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) error { return unspent(tx, proof) }); err != nil {
 		return "", nil, err
 	}
 	t, err := a.unnamed(ctx, v)
@@ -286,7 +280,7 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 	user = string(who.Handle)
 	switch {
 	case errors.Is(err, passkey.ErrCopied):
-		return "", nil, errors.Join(ErrLogin, a.withdraw(ctx, v, user, key))
+		return "", nil, errors.Join(ErrLogin, a.withdraw(ctx, v, user, key, proof))
 	case errors.Is(err, passkey.ErrInvalid), errors.Is(err, store.ErrNotFound):
 		return "", nil, errors.Join(ErrLogin, a.failedBy(ctx, v.ID(), "", ByPasskey, "not-valid"))
 	case err != nil:
@@ -297,9 +291,7 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 		return "", nil, err
 	}
 	return user, func(tx *store.Tx) error {
-		if err := tx.Spend(digest(ceremony), tx.Now().Add(2*passkey.CeremonyTime)); errors.Is(err, store.ErrConflict) {
-			return ErrLogin
-		} else if err != nil {
+		if err := spend(tx, proof, passkey.CeremonyTime); err != nil {
 			return err
 		}
 		if err := t.succeeded(tx); err != nil {
@@ -312,13 +304,29 @@ func (a *Accounts) provePasskey(ctx context.Context, v *sealed.Tenant, ceremony 
 	}, nil
 }
 
+// unspent refuses a proof that was used. One that is shown again is no sign of a copied
+// key, though its counter looks like it: [ErrLogin].
+func unspent(tx *store.Tx, proof string) error {
+	spent, err := tx.Spent(proof)
+	if spent {
+		err = ErrLogin
+	}
+	return err
+}
+
+// spend notes that a proof was used, which is good for so long: [ErrLogin] when it was
+// used before.
+func spend(tx *store.Tx, proof string, good time.Duration) error {
+	err := tx.Spend(proof, tx.Now().Add(2*good)) // longer: clocks differ
+	if errors.Is(err, store.ErrConflict) {
+		return ErrLogin
+	}
+	return err
+}
+
 // byHandle is the person with a handle. [store.ErrNotFound].
 func (a *Accounts) byHandle(ctx context.Context, v *sealed.Tenant, user string) (passkey.Person, error) {
-	var u *store.User
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		u, err = tx.User(user)
-		return err
-	})
+	u, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.User, error) { return tx.User(user) })
 	if err == nil && u.State != store.UserActive {
 		err = store.ErrNotFound
 	}
@@ -335,11 +343,7 @@ func (a *Accounts) usedPasskey(ctx context.Context, v *sealed.Tenant, user strin
 	if err != nil {
 		return nil, err
 	}
-	var row *store.Credential
-	err = a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.CredentialByLookup(kindPasskey, lookup)
-		return err
-	})
+	row, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.Credential, error) { return tx.CredentialByLookup(kindPasskey, lookup) })
 	if err != nil {
 		return nil, errors.Join(ErrLogin, dropNotFound(err))
 	}
@@ -353,12 +357,16 @@ func (a *Accounts) usedPasskey(ctx context.Context, v *sealed.Tenant, user strin
 }
 
 // withdraw ends a passkey that may have been copied: nobody knows any more whose it is.
-func (a *Accounts) withdraw(ctx context.Context, v *sealed.Tenant, user string, key passkey.Key) error {
+// That the same proof got in meanwhile, on another node, is no such sign.
+func (a *Accounts) withdraw(ctx context.Context, v *sealed.Tenant, user string, key passkey.Key, proof string) error {
 	row, err := a.usedPasskey(ctx, v, user, key)
 	if err != nil {
 		return err
 	}
 	return a.db.Tenant(v.ID()).Write(ctx, func(tx *store.Tx) error {
+		if err := unspent(tx, proof); err != nil {
+			return err
+		}
 		if err := tx.DeleteCredential(user, row.ID); err != nil {
 			return dropNotFound(err)
 		}

@@ -139,11 +139,7 @@ func (a *Accounts) Providers(ctx context.Context, by access.Actor) ([]Provider, 
 	if err != nil {
 		return nil, err
 	}
-	var rows []store.Provider
-	err = a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.Providers()
-		return err
-	})
+	rows, err := look(ctx, a.db.Tenant(by.Tenant), (*store.Tx).Providers)
 	if err != nil {
 		return nil, err
 	}
@@ -261,11 +257,7 @@ func (a *Accounts) ProviderNames(ctx context.Context, tenant string) ([]Provider
 
 // readProvider reads a provider and opens its configuration.
 func (a *Accounts) readProvider(ctx context.Context, v *sealed.Tenant, id string) (*store.Provider, *secretProvider, error) {
-	var row *store.Provider
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.Provider(id)
-		return err
-	})
+	row, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.Provider, error) { return tx.Provider(id) })
 	if err != nil {
 		return nil, nil, err
 	}

@@ -141,11 +141,7 @@ func (a *Accounts) Sessions(ctx context.Context, by access.Actor) ([]SessionView
 	if err != nil {
 		return nil, err
 	}
-	var all []store.Session
-	err = a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.SessionsOf(user)
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(by.Tenant), func(tx *store.Tx) ([]store.Session, error) { return tx.SessionsOf(user) })
 	if err != nil {
 		return nil, err
 	}

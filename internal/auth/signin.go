@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"lotse/internal/auth/access"
 	"lotse/internal/auth/oidc"
@@ -75,7 +77,7 @@ func (a *Accounts) SignIn(ctx context.Context, tenant, secret string, answer oid
 	if err != nil {
 		return nil, hidden(err)
 	}
-	begun, err := a.openAttempt(ctx, v, secret)
+	begun, err := a.takeAttempt(ctx, v, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +142,22 @@ func (a *Accounts) openAttempt(ctx context.Context, v *sealed.Tenant, secret str
 	return begun, err
 }
 
+// takeAttempt opens an attempt, once: a provider ends what it gave when its code comes
+// twice (RFC 6749 §4.1.2), and nobody would get in.
+func (a *Accounts) takeAttempt(ctx context.Context, v *sealed.Tenant, secret string) (sealedAttempt, error) {
+	begun, err := a.openAttempt(ctx, v, secret)
+	if err != nil {
+		return begun, err
+	}
+	err = a.db.Tenant(v.ID()).Write(ctx, func(tx *store.Tx) error {
+		return spend(tx, digest(kindIdentity+" "+begun.Attempt.State), oidc.AttemptTime)
+	})
+	if errors.Is(err, ErrLogin) {
+		err = oidc.ErrInvalid
+	}
+	return begun, err
+}
+
 // rights are what somebody may do by the groups a provider says.
 func (n *NewProvider) rights(groups []string) (roles []Role, sites []string, err error) {
 	for _, group := range groups {
@@ -161,11 +179,7 @@ func (a *Accounts) accountOf(ctx context.Context, v *sealed.Tenant, provider str
 	if err != nil {
 		return "", err
 	}
-	var c *store.Credential
-	err = a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		c, err = tx.CredentialByLookup(kindIdentity, lookup)
-		return err
-	})
+	c, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.Credential, error) { return tx.CredentialByLookup(kindIdentity, lookup) })
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return "", err
 	}
@@ -184,18 +198,41 @@ func (a *Accounts) accountOf(ctx context.Context, v *sealed.Tenant, provider str
 	return a.admit(ctx, v, provider, lookup, who, roles, sites)
 }
 
-// shown is what a person is called here.
+// shown is what a person is called here. Providers call people what they like.
 func shown(who oidc.Identity) profile {
-	p := profile{Login: who.Login, Name: who.Name, Email: who.Email}
-	for _, other := range []string{who.Email, who.Name, who.Subject} {
+	p := profile{Login: written(who.Login, mostLogin), Name: written(who.Name, mostName)}
+	if email := strings.TrimSpace(who.Email); isAddress(email) && len(email) <= mostEmail {
+		p.Email = email
+	}
+	for _, other := range []string{p.Email, p.Name, who.Subject} {
 		if p.Login == "" {
-			p.Login = other
+			p.Login = written(other, mostLogin)
 		}
 	}
 	if p.Name == "" {
 		p.Name = p.Login
 	}
 	return p
+}
+
+// How long the names of somebody who signs in by a provider are at most, as NewUser has it.
+const (
+	mostLogin = 100 - len(" (012345)") // which follows where somebody else has it
+	mostName  = 200
+	mostEmail = 254
+)
+
+// written is a text on one line, without what turns the writing around, and of so many
+// characters at most.
+func written(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, " "))
+	all := []rune(strings.Join(strings.Fields(text), " "))
+	return strings.TrimSpace(string(all[:min(len(all), most)]))
 }
 
 // admit makes an account at the first time. Its login name is for people to read: it
@@ -248,11 +285,7 @@ func providerActor(id string) string { return "provider:" + id }
 // refresh gives an account the rights and names that its provider says now. The last
 // who manages this installation goes on to: a provider's mistake locks nobody out.
 func (a *Accounts) refresh(ctx context.Context, v *sealed.Tenant, provider string, c *store.Credential, who oidc.Identity, roles []Role, sites []string) error {
-	var u *store.User
-	err := a.db.Tenant(v.ID()).Read(ctx, func(tx *store.Tx) (err error) {
-		u, err = tx.User(c.User)
-		return err
-	})
+	u, err := look(ctx, a.db.Tenant(v.ID()), func(tx *store.Tx) (*store.User, error) { return tx.User(c.User) })
 	if err != nil || u.State != store.UserActive {
 		return errors.Join(ErrLogin, err)
 	}

@@ -299,11 +299,7 @@ type Block struct {
 
 // Blocks lists what holds now.
 func (a *Accounts) Blocks(ctx context.Context, by access.Actor) ([]Block, error) {
-	var all []store.Throttle
-	err := a.db.Tenant(by.Tenant).Read(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.Throttles()
-		return err
-	})
+	all, err := look(ctx, a.db.Tenant(by.Tenant), (*store.Tx).Throttles)
 	out := make([]Block, len(all))
 	for i, t := range all {
 		out[i] = Block{ID: t.ID, Kind: t.Kind, User: t.User, Tries: t.Tries, Since: t.Begun, Until: t.Until, Stays: t.Stays}

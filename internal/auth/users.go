@@ -45,7 +45,7 @@ func (n *NewUser) check() error {
 		return &InvalidError{"login", "empty"}
 	case n.Name == "":
 		return &InvalidError{"name", "empty"}
-	case n.Email != "" && (!strings.Contains(n.Email, "@") || strings.ContainsAny(n.Email, " \t\r\n,;<>")):
+	case n.Email != "" && !isAddress(n.Email):
 		return &InvalidError{"email", "no-address"}
 	}
 	if err := checkRoles(n.Roles); errors.Is(err, ErrNoRole) {
@@ -54,6 +54,11 @@ func (n *NewUser) check() error {
 		return err
 	}
 	return nil
+}
+
+// isAddress tells whether a text can be an e-mail address.
+func isAddress(text string) bool {
+	return strings.Contains(text, "@") && !strings.ContainsAny(text, " \t\r\n,;<>")
 }
 
 // checkSites says whether all sites are there.

@@ -13,6 +13,10 @@ type Security struct {
 	AllSites     time.Duration `koanf:"all_sites"`     // how long somebody keeps access to all sites that they took
 	SecondFactor []string      `koanf:"second_factor"` // roles that need one
 	SecondPerson bool          `koanf:"second_person"` // what is managed needs a second administrator
+	// Identity providers: who signed their certificates, besides the system's authorities,
+	// and whether they are asked without outbound.proxy.
+	ProviderCAFile string `koanf:"provider_ca_file"`
+	ProviderDirect bool   `koanf:"provider_direct"`
 	// What follows from ways of using an account that its owner would hardly use it in:
 	// off, record or block.
 	NewNetwork string `koanf:"new_network"` // a login from where the person never came from

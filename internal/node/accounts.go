@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -12,19 +13,37 @@ import (
 	"lotse/internal/auth"
 	"lotse/internal/auth/passkey"
 	"lotse/internal/config"
+	"lotse/internal/outbound"
 )
 
 // accountOptions is what the accounts of persons need of the configuration.
-func (n *Node) accountOptions() auth.Options {
+func (n *Node) accountOptions() (auth.Options, error) {
 	c := n.Config.Security
+	client, err := providerClient(n.Config)
+	if err != nil {
+		return auth.Options{}, err
+	}
 	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, Elevation: n.elevated, SecondPerson: c.SecondPerson, Suspicions: map[auth.Suspicion]auth.Action{
 		auth.NewNetwork: auth.Action(c.NewNetwork), auth.Moved: auth.Action(c.Moved),
 		auth.TwoPlaces: auth.Action(c.TwoPlaces), auth.TwoLogins: auth.Action(c.TwoLogins), auth.TooFast: auth.Action(c.TooFast),
-	}, Back: n.Config.PublicURL + auth.BackPath, Passkeys: n.passkeys()}
+	}, Back: n.Config.PublicURL + auth.BackPath, Passkeys: n.passkeys(), Client: client}
 	for _, role := range c.SecondFactor {
 		o.SecondFactor = append(o.SecondFactor, auth.Role(role))
 	}
-	return o
+	return o, nil
+}
+
+// providerClient asks identity providers.
+func providerClient(c *config.Config) (*http.Client, error) {
+	roots, err := authorities("security.provider_ca_file", c.Security.ProviderCAFile)
+	if err != nil {
+		return nil, err
+	}
+	named := outbound.Named{Roots: roots}
+	if !c.Security.ProviderDirect {
+		named.Proxy = proxy(c.Outbound)
+	}
+	return named.Client(), nil
 }
 
 // passkeys are those of the public address; nil where that is no name, which they are

@@ -24,7 +24,7 @@ func (n *Node) gatewayOptions(o Options) (app.GatewayOptions, error) {
 	if err != nil {
 		return app.GatewayOptions{}, fmt.Errorf("outbound: %w", err)
 	}
-	authorities, err := destinationCAs(c.DICOM.CAFile)
+	authorities, err := authorities("dicom.ca_file", c.DICOM.CAFile)
 	if err != nil {
 		return app.GatewayOptions{}, err
 	}
@@ -59,11 +59,15 @@ func portals(hosts []string) []string {
 }
 
 func outboundConfig(c config.Outbound) outbound.Config {
-	out := outbound.Config{AllowHosts: c.AllowHosts, AllowHTTP: c.AllowHTTP, MaxBody: int64(c.MaxSize), MaxTime: c.MaxTime, MaxRedirects: c.MaxRedirects}
-	if proxy, err := url.Parse(c.Proxy.Reveal()); err == nil && c.Proxy.IsSet() {
-		out.Proxy = proxy
+	return outbound.Config{AllowHosts: c.AllowHosts, AllowHTTP: c.AllowHTTP, MaxBody: int64(c.MaxSize), MaxTime: c.MaxTime, MaxRedirects: c.MaxRedirects, Proxy: proxy(c)}
+}
+
+// proxy is the way out; nil: there is none. It was checked with the configuration.
+func proxy(c config.Outbound) *url.URL {
+	if u, err := url.Parse(c.Proxy.Reveal()); err == nil && c.Proxy.IsSet() {
+		return u
 	}
-	return out
+	return nil
 }
 
 // openIntake makes the C-STORE provider, which other archives also report to.
@@ -115,21 +119,21 @@ func dicomTLS(c config.DICOMTLS) (*tls.Config, error) {
 	return secure, nil
 }
 
-// destinationCAs are the system's authorities and those of a file.
-func destinationCAs(file string) (*x509.CertPool, error) {
+// authorities are the system's and those of the file of a key; nil: only the system's.
+func authorities(key, file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
-		return nil, fmt.Errorf("dicom.ca_file: the system's authorities: %w", err)
+		return nil, fmt.Errorf("%s: the system's authorities: %w", key, err)
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("dicom.ca_file: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, errors.New("dicom.ca_file: there is no certificate in it")
+		return nil, fmt.Errorf("%s: there is no certificate in it", key)
 	}
 	return pool, nil
 }

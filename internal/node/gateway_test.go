@@ -2,9 +2,12 @@ package node
 
 import (
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"lotse/internal/config"
@@ -23,17 +26,60 @@ func TestDestinationCAs(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if pool, err := destinationCAs(""); pool != nil || err != nil {
+	if pool, err := authorities("dicom.ca_file", ""); pool != nil || err != nil {
 		t.Errorf("nothing set: %v %v", pool, err)
 	}
-	system, err := destinationCAs(good)
+	system, err := authorities("dicom.ca_file", good)
 	if err != nil || system == nil {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{empty, filepath.Join(dir, "absent.pem")} {
-		if _, err := destinationCAs(bad); err == nil {
+		if _, err := authorities("dicom.ca_file", bad); err == nil {
 			t.Errorf("%s is taken", filepath.Base(bad))
 		}
+	}
+}
+
+// TestProviderClient: identity providers are asked with the house's authorities, and by
+// the proxy unless they are inside.
+func TestProviderClient(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	var asked atomic.Int32
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); w.WriteHeader(http.StatusBadGateway) }))
+	defer outside.Close()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		file   string
+		direct bool
+		well   bool // the server's certificate
+		asked  int32
+	}{{file, false, true, 1}, {"", false, false, 1}, {file, true, true, 0}} {
+		asked.Store(0)
+		c := config.Default()
+		c.Security.ProviderCAFile, c.Security.ProviderDirect, c.Outbound.Proxy = test.file, test.direct, config.NewSecret(outside.URL)
+		client, err := providerClient(&c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		get := func(address string) bool {
+			r, err := client.Get(address)
+			if err == nil {
+				_ = r.Body.Close()
+			}
+			return err == nil
+		}
+		if get(server.URL) != test.well || get("https://id.invalid/") || asked.Load() != test.asked {
+			t.Errorf("%+v: the proxy was asked %d times", test, asked.Load())
+		}
+	}
+	c := config.Default()
+	c.Security.ProviderCAFile = filepath.Join(t.TempDir(), "absent.pem")
+	if _, err := providerClient(&c); err == nil || !strings.HasPrefix(err.Error(), "security.provider_ca_file") {
+		t.Error(err)
 	}
 }
 

@@ -87,7 +87,11 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	}
 	n.Gateway = app.NewGateway(n.DB, n.Vault, n.Blobs, n.Log, options)
 	n.Tokens = auth.NewTokens(n.DB)
-	n.Persons = auth.NewAccounts(n.DB, n.Vault, n.accountOptions())
+	accounts, err := n.accountOptions()
+	if err != nil {
+		return err
+	}
+	n.Persons = auth.NewAccounts(n.DB, n.Vault, accounts)
 	n.name, n.version = nodeName(), o.Version
 	n.workers = queue.New(n.DB.System(), queue.Options{Node: n.name, Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})

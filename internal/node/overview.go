@@ -26,6 +26,7 @@ func certificates(c *config.Config) func() []app.Certificate {
 		for _, of := range []struct{ key, file string }{
 			{"tls.cert_file", c.TLS.CertFile}, {"dicom.tls.cert_file", c.DICOM.TLS.CertFile},
 			{"dicom.tls.client_ca_file", c.DICOM.TLS.ClientCAFile}, {"dicom.ca_file", c.DICOM.CAFile},
+			{"security.provider_ca_file", c.Security.ProviderCAFile},
 		} {
 			if ends := firstEnd(of.file); !ends.IsZero() {
 				all = append(all, app.Certificate{What: of.key, Ends: ends})

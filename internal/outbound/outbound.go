@@ -4,8 +4,8 @@
 // A [Guard] judges the address that is really connected to, after name resolution,
 // so that neither a redirect nor a name that changes its answer leads inside. Give
 // Guard.Transport to what follows redirects itself, such as package dlx, or take a
-// client of Guard.Client for each import. Requests that an administrator configured, to the own PACS for
-// instance, do not belong here.
+// client of Guard.Client for each import. What asks servers that an administrator named and
+// that name further ones, identity providers, takes [Named]; requests to the own PACS do not belong here.
 package outbound
 
 import (

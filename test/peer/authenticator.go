@@ -25,6 +25,12 @@ func (a *Authenticator) Verify(verified bool) {
 	command(a.b, webauthn.SetUserVerified, webauthn.SetUserVerifiedParams{AuthenticatorID: a.id, IsUserVerified: verified})
 }
 
+// Forget removes all passkeys, as another authenticator has none of them.
+func (a *Authenticator) Forget() {
+	a.b.t.Helper()
+	command(a.b, webauthn.ClearCredentials, webauthn.ClearCredentialsParams{AuthenticatorID: a.id})
+}
+
 // Keys are the passkeys that the authenticator has.
 func (a *Authenticator) Keys() []*webauthn.Credential {
 	a.b.t.Helper()

@@ -52,6 +52,15 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 		body = map[string]any{"password": "x"}
 	case "/login/factor", "/me/factors/{factor}/confirm":
 		body = map[string]any{"code": "123456"}
+	case "/login/passkey", "/login/factor/passkey", "/login/again/passkey", "/me/passkeys":
+		body = map[string]any{"ceremony": "x", "answer": map[string]any{}}
+		if strings.HasSuffix(path, "/me/passkeys") {
+			body = map[string]any{"ceremony": "x", "answer": map[string]any{}, "name": "x"}
+		}
+	case "/login/passkey/options", "/login/providers/{provider}":
+		body = map[string]any{}
+	case "/identity-providers", "/identity-providers/{provider}":
+		body = aProvider("x")
 	case "/me/factors":
 		body = map[string]any{"kind": "totp"}
 	case "/me/elevation":
@@ -76,6 +85,11 @@ func request(route api.Route, ids map[string]string) (method, path string, body 
 	return method, path, body, headers
 }
 
+// aProvider is an identity provider that nobody can reach.
+func aProvider(name string) map[string]any {
+	return map[string]any{"name": name, "issuer": "http://127.0.0.1:1", "client_id": "x", "client_secret": "x", "roles_claim": "groups", "roles": map[string]any{"desk": []string{"clerk"}}}
+}
+
 // guarded are the routes that ask who somebody is.
 func (w *world) guarded() []api.Route {
 	return slices.DeleteFunc(w.server.Routes(), func(r api.Route) bool { return r.Permission == access.Public })
@@ -91,9 +105,10 @@ func TestPublicRoutes(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := []string{"/dlx/v2/", "GET /account", "GET /account/account.js", "GET /api/docs", "GET /api/docs/docs.css", "GET /api/docs/docs.js", "GET /api/v1/openapi.json", "GET /healthz", "GET /login",
-		"GET /login/login.js", "GET /login/page.js", "GET /readyz",
-		"GET /setup", "GET /setup/setup.css", "GET /setup/setup.js", "OPTIONS /api/v1/uploads", "OPTIONS /api/v1/uploads/{upload}", "POST /api/v1/login", "POST /api/v1/setup"}
+	want := []string{"/dlx/v2/", "GET /account", "GET /account/account.js", "GET /api/docs", "GET /api/docs/docs.css", "GET /api/docs/docs.js", "GET /api/v1/login/providers", "GET /api/v1/openapi.json", "GET /healthz", "GET /login",
+		"GET /login/back", "GET /login/login.js", "GET /login/page.js", "GET /readyz",
+		"GET /setup", "GET /setup/setup.css", "GET /setup/setup.js", "OPTIONS /api/v1/uploads", "OPTIONS /api/v1/uploads/{upload}", "POST /api/v1/login",
+		"POST /api/v1/login/passkey", "POST /api/v1/login/passkey/options", "POST /api/v1/login/providers/{provider}", "POST /api/v1/setup"}
 	if !slices.Equal(got, want) {
 		t.Errorf("public are %q", got)
 	}
@@ -152,15 +167,16 @@ func (w *world) things(p party) map[string]string {
 	open := w.create(token, 0)
 	a := w.ask(token, "POST", "/api/v1/uploads", nil, tusVersion, "Upload-Length: 5", "Upload-Metadata: "+metadata(open.ID, "x"))
 	w.into(a, http.StatusCreated, nil)
-	var created, site, caller struct{ ID string }
+	var created, site, caller, provider struct{ ID string }
 	w.into(w.ask(p.admin, "POST", "/api/v1/sites", map[string]any{"name": "unused"}), http.StatusCreated, &site)
 	w.into(w.ask(p.admin, "POST", "/api/v1/callers", map[string]any{"name": "CT", "calling_ae_title": "CT1", "networks": []string{"192.0.2.0/24"}}), http.StatusCreated, &caller)
 	w.into(w.ask(p.admin, "POST", "/api/v1/tokens", map[string]any{"name": "another", "role": "integrator"}), http.StatusCreated, &created)
+	w.into(w.ask(p.admin, "POST", "/api/v1/identity-providers", aProvider("of things")), http.StatusCreated, &provider)
 	const portal = "portal.of-things.example"
 	w.into(w.ask(p.integrator, "POST", "/api/v1/imports", map[string]any{"kind": "upload", "known": map[string]any{"allow_hosts": []string{portal}}}), http.StatusCreated, nil)
 	user := w.person(w.tenantOf(p), auth.Clerk)
 	return map[string]string{"portal": portal, "import": delivered.ID, "delivery": delivered.Delivery[0].ID, "destination": destination, "open": open.ID,
-		"site": site.ID, "caller": caller.ID, "token": created.ID, "user": user.id, "session": user.session, "factor": store.NewID(), "provider": store.NewID(),
+		"site": site.ID, "caller": caller.ID, "token": created.ID, "user": user.id, "session": user.session, "factor": store.NewID(), "provider": provider.ID,
 		"approval": w.approval(w.tenantOf(p)), "block": w.block(w.tenantOf(p)), "upload": a.header.Get("Location")[len("/api/v1/uploads/"):]}
 }
 
@@ -169,7 +185,7 @@ func (w *world) state(p party, ids map[string]string) string {
 	w.Helper()
 	var all strings.Builder
 	for _, path := range []string{"/imports", "/imports/" + ids["import"], "/imports/" + ids["open"], "/destinations", "/destinations/" + ids["destination"], "/sites", "/callers", "/tokens", "/settings", "/portals",
-		"/users", "/users/" + ids["user"], "/blocks", "/terms"} {
+		"/users", "/users/" + ids["user"], "/blocks", "/terms", "/identity-providers", "/login/providers"} {
 		token := p.admin
 		if strings.HasPrefix(path, "/imports") {
 			token = p.integrator

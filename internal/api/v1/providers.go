@@ -11,6 +11,7 @@ import (
 	"lotse/internal/auth"
 	"lotse/internal/auth/access"
 	"lotse/internal/auth/oidc"
+	"lotse/internal/store"
 )
 
 // providers are the routes of identity providers, and of signing in by one.
@@ -145,6 +146,9 @@ func (r *routes) signIn(ctx context.Context, in *signInIn) (*signInOut, error) {
 
 func (r *routes) signInAgain(ctx context.Context, in *ProviderPath) (*signInOut, error) {
 	by := actor(ctx)
+	if by.Session == "" { // a token proves nothing again
+		return nil, store.ErrNotFound
+	}
 	return r.beginSignIn(ctx, by.Tenant, in.Provider, by)
 }
 

@@ -29,12 +29,18 @@ type abroad struct {
 // provided is a node whose people sign in by a real provider.
 func provided(t *testing.T) (*world, *abroad) {
 	t.Helper()
-	w := open(t, storetest.SQLite(t))
+	return providedOn(t, storetest.SQLite(t))
+}
+
+func providedOn(t *testing.T, p storetest.Place) (*world, *abroad) {
+	t.Helper()
+	w := open(t, p)
 	op := peer.StartOpenID(t, w.named+auth.BackPath, map[string]map[string]any{
 		"erika":  {"name": "Erika Beispiel", "preferred_username": "erika", "email": "erika@example.org", "groups": []string{"desk", "others"}},
 		"otto":   {"name": "Otto Beispiel", "preferred_username": "Erika", "email": "erika@example.org", "groups": []string{"radiology"}},
 		"nobody": {"name": "Norbert", "groups": []string{"others"}},
 		"both":   {"name": "Beate", "groups": []string{"desk", "it"}},
+		"odd":    {"name": "Zoë\u202e\n" + strings.Repeat("ß", 300), "preferred_username": "\t", "email": "no <address>", "groups": "desk"},
 		"chief":  {"name": "Charlotte", "groups": []string{"it"}},
 	})
 	var made struct {

@@ -36,6 +36,8 @@ func codes() map[string]string {
 		"user.created": "110113/110137", "token.revoked": "110113/110137", "role.changed": "110113/110136", "access.suspicious": "110113/110132 4",
 		"destination.changed": "110113/110128", "settings.changed": "110113/110129", "tenant.destroyed": "110113/110129", "clock.confirmed": "110113/110129",
 		"installation.restored": "110113/110129", "audit.period-erased": "110113/110135",
+		"provider.created": "110113/110129", "provider.changed": "110113/110129", "provider.deleted": "110113/110129",
+		"factor.added": "110113/110137", "factor.removed": "110113/110137", "factor.withdrawn": "110113/110137", "login.again": "110113/110137",
 		"import.created": "", "import.fetched": "", "delivery.created": "", "delivery.all-sent": "", "x": "", "": "",
 	}
 	for _, e := range []importer.Event{importer.EventAsked, importer.EventFailed, importer.EventVerified} {

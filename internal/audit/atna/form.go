@@ -81,6 +81,7 @@ func forms() map[string]form {
 		"access.suspicious": alert("110132", "Use of Restricted Function", true),
 		"destination":       alert("110128", "Network Configuration", false),
 		"settings":          alert("110129", "Security Configuration", false),
+		"provider":          alert("110129", "Security Configuration", false), // who lets people in
 		"terms":             alert("110129", "Security Configuration", false),
 		"clock":             alert("110129", "Security Configuration", false),
 		"tenant":            alert("110129", "Security Configuration", false),

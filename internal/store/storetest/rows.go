@@ -56,6 +56,8 @@ func Rows(t *testing.T, p Place) {
 		{"Sessions", testSessions},
 		{"Throttles", testThrottles},
 		{"Approvals", testApprovals},
+		{"Providers", testProviders},
+		{"Spent", testSpent},
 		{"Settings", testSettings},
 		{"Installation", testInstallation},
 		{"Nodes", testNodes},
@@ -73,6 +75,7 @@ func Rows(t *testing.T, p Place) {
 		{"RaceOfKeys", testRaceOfKeys},
 		{"RaceOfUsers", testRaceOfUsers},
 		{"RaceOfTries", testRaceOfTries},
+		{"RaceOfProofs", testRaceOfProofs},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, h) })
 	}

@@ -31,7 +31,8 @@ func fillAccounts(tx *store.Tx, mark string) error {
 		tx.InsertSession(aSession("session", "user", "session-"+mark)),
 		tx.InsertApproval(&store.Approval{ID: "approval", Route: "POST /tokens", Request: []byte("sealed"), AskedBy: "a", State: store.ApprovalOpen, Created: noon(0),
 			Expires: noon(20 * 365 * 24 * time.Hour)}),
-		tx.InsertElevation(&store.Elevation{ID: "elevation", User: "user", Reason: []byte("sealed"), Created: noon(0), Ends: noon(time.Hour)})); err != nil {
+		tx.InsertElevation(&store.Elevation{ID: "elevation", User: "user", Reason: []byte("sealed"), Created: noon(0), Ends: noon(time.Hour)}),
+		tx.InsertProvider(aProvider("provider", "Haus")), tx.Spend("proof", tx.Now().Add(20*365*24*time.Hour))); err != nil {
 		return err
 	}
 	if err := tx.EnteredUser("user", "mac"); err != nil {

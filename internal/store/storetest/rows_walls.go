@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -79,6 +80,9 @@ func reads(tx *store.Tx, mark string) map[string]func() (any, error) {
 		"approval":      func() (any, error) { return value(tx.Approval("approval")) },
 		"approvals":     func() (any, error) { return tx.Approvals(9) },
 		"elevations":    func() (any, error) { return tx.Elevations(9) },
+		"provider":      func() (any, error) { return value(tx.Provider("provider")) },
+		"providers":     func() (any, error) { return tx.Providers() },
+		"spent":         func() (any, error) { return numbered(tx.Spent("proof")) },
 	}
 }
 
@@ -118,7 +122,7 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 	destination.Version, destination.Name = 1, "changed"
 	part := aPart("import")
 	part.Number, part.Complete = 1, true
-	return map[string]func(tx *store.Tx) error{
+	all := map[string]func(tx *store.Tx) error{
 		"save import":        func(tx *store.Tx) error { return tx.SaveImport(im) },
 		"lock import":        func(tx *store.Tx) error { _, err := tx.LockImport("import"); return err },
 		"open intake":        func(tx *store.Tx) error { _, err := tx.OpenIntake("key of import"); return err },
@@ -174,6 +178,15 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"take a commitment": func(tx *store.Tx) error {
 			return gone(tx.InsertCommitment(&store.Commitment{UID: "2.25." + mark, Import: "import", Delivery: "delivery", State: store.CommitmentOpen}))
 		},
+		"take a token's hash": func(tx *store.Tx) error { return gone(tx.InsertToken(&store.Token{ID: "t", Hash: "hash-" + mark})) },
+	}
+	maps.Copy(all, changesOfAccounts(mark))
+	return all
+}
+
+// changesOfAccounts are those of people and how they get in.
+func changesOfAccounts(mark string) map[string]func(tx *store.Tx) error {
+	return map[string]func(tx *store.Tx) error{
 		"save user":         func(tx *store.Tx) error { return tx.SaveUser(aUser("user")) },
 		"accept terms":      func(tx *store.Tx) error { return tx.AcceptTerms("user", 7) },
 		"save credential":   func(tx *store.Tx) error { return tx.SaveCredential(aCredential("key", "user", "passkey", "shown")) },
@@ -192,7 +205,12 @@ func changes(mark string) map[string]func(tx *store.Tx) error {
 		"insert elevation": func(tx *store.Tx) error {
 			return foreign(tx.InsertElevation(&store.Elevation{ID: "e", User: "user", Reason: []byte{1}, Ends: noon(0)}))
 		},
-		"take a token's hash": func(tx *store.Tx) error { return gone(tx.InsertToken(&store.Token{ID: "t", Hash: "hash-" + mark})) },
+		"save provider": func(tx *store.Tx) error {
+			p := aProvider("provider", "other")
+			p.Version = 1
+			return tx.SaveProvider(p)
+		},
+		"delete provider": func(tx *store.Tx) error { return tx.DeleteProvider("provider") },
 	}
 }
 
