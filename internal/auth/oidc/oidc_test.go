@@ -1,11 +1,14 @@
 package oidc_test
 
 import (
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,7 +89,8 @@ func TestAnswersThatDoNotBelong(t *testing.T) {
 	finish("another's code", oidc.ErrInvalid, other, oidc.Answer{State: other.State, Code: got.Code, Issuer: got.Issuer}) // PKCE
 	a, got = begin()
 	finish("another issuer", oidc.ErrInvalid, a, oidc.Answer{State: got.State, Code: got.Code, Issuer: "https://evil.example"})
-	finish("no code", oidc.ErrInvalid, a, oidc.Answer{State: got.State})
+	finish("no issuer", oidc.ErrInvalid, a, oidc.Answer{State: got.State, Code: got.Code})
+	finish("no code", oidc.ErrInvalid, a, oidc.Answer{State: got.State, Issuer: got.Issuer})
 	nonce := a
 	nonce.Nonce = "another"
 	finish("another nonce", oidc.ErrInvalid, nonce, got)
@@ -151,5 +155,46 @@ func TestConfig(t *testing.T) {
 	}
 	if _, _, err := p.Begin(t.Context(), false); !errors.Is(err, oidc.ErrUnreachable) {
 		t.Error(err)
+	}
+}
+
+// TestHostileProvider: a description sends nobody, and no secret, where it is not
+// encrypted, and none of its redirects is followed.
+func TestHostileProvider(t *testing.T) {
+	var asked atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer elsewhere.Close()
+	for name, endpoints := range map[string][3]string{
+		"people in the clear":  {"http://id.example.org/auth", "", ""},
+		"secrets in the clear": {"", "http://10.0.0.1/token", ""},
+		"tokens in the clear":  {"", "", "http://id.example.org/me"},
+		"another scheme":       {"javascript:alert(1)", "", ""},
+		"as it should be":      {},
+	} {
+		mux := http.NewServeMux()
+		server := httptest.NewServer(mux)
+		mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+			about := map[string]any{"issuer": server.URL, "jwks_uri": server.URL + "/keys"}
+			for i, key := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint"} {
+				if about[key] = endpoints[i]; endpoints[i] == "" {
+					about[key] = server.URL + "/" + key
+				}
+			}
+			_ = json.NewEncoder(w).Encode(about)
+		})
+		mux.Handle("/token_endpoint", http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+		p, err := oidc.New(oidc.Config{Issuer: server.URL, ClientID: "lotse", ClientSecret: "secret", RedirectURL: back}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _, err := p.Begin(t.Context(), false)
+		if good := endpoints == [3]string{}; good != (err == nil) || err != nil && !errors.Is(err, oidc.ErrUnreachable) {
+			t.Errorf("%s: %v", name, err)
+		} else if good {
+			if _, err := p.Finish(t.Context(), a, oidc.Answer{State: a.State, Code: "code"}); err == nil || asked.Load() != 0 {
+				t.Errorf("a redirect is followed %d times: %v", asked.Load(), err)
+			}
+		}
+		server.Close()
 	}
 }
