@@ -82,6 +82,7 @@ func (t *ticker[S]) run(ctx context.Context, first Snapshot[S], look func(contex
 	if t.comment() != nil || t.show(first) != nil || first.Final {
 		return
 	}
+	here := ctx // on behalf of whom, with what they reach now
 	poll, recheck := time.NewTicker(t.s.Poll), time.NewTicker(t.s.Recheck)
 	defer poll.Stop()
 	defer recheck.Stop()
@@ -90,14 +91,16 @@ func (t *ticker[S]) run(ctx context.Context, first Snapshot[S], look func(contex
 		case <-ctx.Done():
 			return
 		case <-recheck.C:
-			if err := t.s.reauthorize(ctx); err != nil && ctx.Err() == nil {
+			now, err := t.s.reauthorize(ctx)
+			if err != nil && ctx.Err() == nil {
 				t.fail(ctx, err)
 				return
 			}
+			here = now
 			continue
 		case <-poll.C:
 		}
-		next, err := look(ctx)
+		next, err := look(here)
 		if ctx.Err() != nil {
 			return
 		}

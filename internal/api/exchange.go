@@ -27,7 +27,8 @@ type exchange struct {
 	importID string // of the path
 	host     string // as the client calls this server
 	asked    *access.Request
-	session  string // secret of the session that a browser has
+	session  string       // secret of the session that a browser has
+	refused  problem.Code // that it was answered with; empty: none
 }
 
 // route is the pattern, for people and counters.
@@ -132,14 +133,18 @@ func (s *Server) access(r *http.Request, x *exchange, w *writer) {
 		slog.String("route", x.route()), slog.Int("status", w.status()), slog.Int64("bytes", w.bytes),
 		slog.Duration("duration", time.Since(x.begun)), slog.String("request_id", x.id),
 	}
+	if x.refused != "" {
+		attrs = append(attrs, slog.String("problem", string(x.refused)))
+	}
 	if x.importID != "" {
 		attrs = append(attrs, slog.String("import", x.importID))
 	}
 	s.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// note logs what lies behind a problem.
+// note logs what lies behind a problem, and keeps its code for the line of the request.
 func (s *Server) note(ctx context.Context, p *problem.Problem) {
+	exchangeOf(ctx).refused = p.Code
 	cause := errors.Unwrap(p)
 	if cause == nil || errors.Is(cause, context.Canceled) {
 		return

@@ -109,19 +109,21 @@ func trustworthy(hostport string) bool {
 }
 
 // reauthorize asks again whether the one who asked may still do so, for what takes
-// long. It prolongs nothing.
-func (s *Server) reauthorize(ctx context.Context) error {
+// long, and returns a context in which they reach what they reach now: access to all
+// sites ends while a stream goes on. It prolongs nothing.
+func (s *Server) reauthorize(ctx context.Context) (context.Context, error) {
 	x := exchangeOf(ctx)
 	if x.asked == nil {
-		return nil
+		return ctx, nil
 	}
 	again := *x.asked
 	again.Passive, again.Open = true, true
-	_, err := s.Authorizer.Authorize(ctx, again)
+	actor, err := s.Authorizer.Authorize(ctx, again)
 	if p := refusal(err); p != nil {
-		return p
+		return ctx, p
 	}
-	return nil
+	actor.Remote, actor.Agent = again.Remote, again.Agent
+	return access.WithActor(ctx, actor), nil
 }
 
 // from is the actor of a request that asks nobody: where it comes from.

@@ -82,12 +82,16 @@ func TestAccessLog(t *testing.T) {
 	answer, _ := n.ask(t, "GET", "/api/v1/things/"+id, "", auth)
 	n.ask(t, "GET", "/api/v1/things/Mueller-Erika", "", auth)
 	n.ask(t, "GET", "/api/v1/things/Mueller-Erika?token=hush", "", auth)
+	n.ask(t, "GET", "/api/v1/things/"+id, "")
 	if err := n.stop(); err != nil {
 		t.Fatal(err)
 	}
 	log := n.log.String()
 	if strings.Contains(log, "Erika") || strings.Contains(log, "hush") || strings.Contains(log, "good") || strings.Contains(log, "127.0.0.1") {
 		t.Errorf("the log has personal data or secrets:\n%s", log)
+	}
+	if !strings.Contains(log, `"status":401`) || !strings.Contains(log, `"problem":"unauthenticated"`) {
+		t.Errorf("the log does not say why somebody was refused:\n%s", log)
 	}
 	var line struct {
 		Msg, Route, Import string

@@ -159,9 +159,10 @@ type EventFilter struct {
 	Limit                int // at least 1
 }
 
-// FindEvents lists events, newest first.
+// FindEvents lists events, newest first: those of imports that can be reached, and those
+// of no import.
 func (tx *Tx) FindEvents(f EventFilter) ([]Event, error) {
-	query, args := f.where()
+	query, args := f.where(tx.sites)
 	var all []Event
 	err := tx.rows(selectEvents+query, args, func(scan scanner) error {
 		e, err := scanEvent(scan)
@@ -175,7 +176,7 @@ func (tx *Tx) FindEvents(f EventFilter) ([]Event, error) {
 }
 
 // where ends the statement; its arguments begin at $2.
-func (f EventFilter) where() (string, []any) {
+func (f EventFilter) where(sites []string) (string, []any) {
 	var b strings.Builder
 	var args []any
 	mark := func(v any) string {
@@ -197,6 +198,13 @@ func (f EventFilter) where() (string, []any) {
 	}
 	if f.Event != "" { // '/' follows '.'
 		b.WriteString(" AND (event = " + mark(f.Event) + " OR event >= " + mark(f.Event+".") + " AND event < " + mark(f.Event+"/") + ")")
+	}
+	if len(sites) > 0 {
+		b.WriteString(" AND (COALESCE(import_id, '') = '' OR import_id IN (SELECT id FROM imports WHERE tenant_id = $1 AND site_id IN (''")
+		for _, site := range sites {
+			b.WriteString(", " + mark(site))
+		}
+		b.WriteString(")))")
 	}
 	if f.Before.ID != "" {
 		b.WriteString(" AND (at < " + mark(micros(f.Before.At)) + " OR at = " + mark(micros(f.Before.At)) + " AND id < " + mark(f.Before.ID) + ")")

@@ -79,7 +79,7 @@ func (r *routes) listApprovals(ctx context.Context, _ *struct{}) (*approvalsOut,
 type change struct {
 	*auth.Approval
 	Target  string `json:"target,omitempty" doc:"Path and query of the request."`
-	Request any    `json:"request,omitempty" doc:"Its body."`
+	Request any    `json:"request,omitempty" doc:"Its body, without secrets."`
 }
 
 type changeOut struct{ Body change }
@@ -91,10 +91,20 @@ func (r *routes) getApproval(ctx context.Context, in *ApprovalPath) (*changeOut,
 	}
 	out := &changeOut{change{Approval: a, Target: p.Target}}
 	if len(p.Body) > 0 && json.Unmarshal(p.Body, &out.Body.Request) != nil {
-		out.Body.Request = string(p.Body)
+		out.Body.Request = "(not JSON)"
+	}
+	if all, ok := out.Body.Request.(map[string]any); ok {
+		for _, name := range withheld() {
+			if all[name] != nil {
+				all[name] = "***"
+			}
+		}
 	}
 	return out, nil
 }
+
+// withheld are the members of requests that who approves them need not know.
+func withheld() []string { return []string{"client_secret"} }
 
 // pending is a change and its request, which is empty once it is settled.
 func (r *routes) pending(ctx context.Context, id string) (*auth.Approval, api.Pending, error) {

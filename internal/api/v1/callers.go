@@ -12,14 +12,14 @@ import (
 
 // callers are the routes of who may send objects by C-STORE.
 func (r *routes) callers(s *api.Server) {
-	api.Register(s, api.Operation{ID: "create-caller", Method: http.MethodPost, Path: "/callers", Tag: tagCallers, Permission: auth.DestinationsManage,
+	api.Register(s, api.Operation{ID: "create-caller", SecondPerson: true, Method: http.MethodPost, Path: "/callers", Tag: tagCallers, Permission: auth.DestinationsManage,
 		Status: http.StatusCreated, Idempotent: true, Problems: []problem.Code{problem.Invalid, problem.NameTaken}, Summary: "Let a caller send objects by C-STORE",
 		Description: "Beside those of the configuration. An association is let in when it fits exactly one caller of all organisations, by AE titles, address and certificate; one that fits several is refused."}, r.createCaller)
 	api.Register(s, api.Operation{ID: "list-callers", Method: http.MethodGet, Path: "/callers", Tag: tagCallers, Permission: auth.DestinationsRead,
 		Summary: "List callers by name", Description: "Without those of the configuration."}, r.listCallers)
 	api.Register(s, api.Operation{ID: "get-caller", Method: http.MethodGet, Path: "/callers/{caller}", Tag: tagCallers, Permission: auth.DestinationsRead,
 		Problems: []problem.Code{problem.NotFound}, Summary: "Get a caller"}, r.getCaller)
-	api.Register(s, api.Operation{ID: "change-caller", Method: http.MethodPut, Path: "/callers/{caller}", Tag: tagCallers, Permission: auth.DestinationsManage,
+	api.Register(s, api.Operation{ID: "change-caller", SecondPerson: true, Method: http.MethodPut, Path: "/callers/{caller}", Tag: tagCallers, Permission: auth.DestinationsManage,
 		Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed, problem.NameTaken},
 		Summary:  "Change a caller", Description: "It counts from its next association on, its quotas at once."}, r.changeCaller)
 	api.Register(s, api.Operation{ID: "delete-caller", Method: http.MethodDelete, Path: "/callers/{caller}", Tag: tagCallers, Permission: auth.DestinationsManage,

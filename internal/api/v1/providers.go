@@ -21,12 +21,12 @@ func (r *routes) providers(s *api.Server) {
 	}
 	create := op("create-provider", http.MethodPost, "/identity-providers", auth.UsersManage, tagAccess, "Let people sign in by an identity provider",
 		"OpenID Connect. Register redirect_uri of the answer at the provider.", problem.Invalid, problem.NameTaken, problem.RolesApart)
-	create.Status = http.StatusCreated
+	create.Status, create.SecondPerson = http.StatusCreated, true
 	api.Register(s, create, r.createProvider)
 	api.Register(s, op("list-providers", http.MethodGet, "/identity-providers", auth.UsersRead, tagAccess, "List identity providers", "Without their secrets."), r.listProviders)
-	api.Register(s, op("change-provider", http.MethodPut, "/identity-providers/{provider}", auth.UsersManage, tagAccess, "Change an identity provider",
+	api.Register(s, bySecond(op("change-provider", http.MethodPut, "/identity-providers/{provider}", auth.UsersManage, tagAccess, "Change an identity provider",
 		"If-Match is needed. Who is in stays in until their session ends.", problem.NotFound, problem.Invalid, problem.NameTaken, problem.RolesApart,
-		problem.PreconditionFailed, problem.PreconditionRequired), r.changeProvider)
+		problem.PreconditionFailed, problem.PreconditionRequired)), r.changeProvider)
 	api.Register(s, op("delete-provider", http.MethodDelete, "/identity-providers/{provider}", auth.UsersManage, tagAccess, "End signing in by an identity provider",
 		"The accounts stay. Block those who are not to come back before.", problem.NotFound), r.deleteProvider)
 	names := op("list-login-providers", http.MethodGet, "/login/providers", access.Public, tagLogin, "List by whom one can sign in", "")

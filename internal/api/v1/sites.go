@@ -12,17 +12,17 @@ import (
 
 // sites are the routes of the places inside of an organisation.
 func (r *routes) sites(s *api.Server) {
-	api.Register(s, api.Operation{ID: "create-site", Method: http.MethodPost, Path: "/sites", Tag: tagSites, Permission: auth.DestinationsManage,
+	api.Register(s, api.Operation{ID: "create-site", SecondPerson: true, Method: http.MethodPost, Path: "/sites", Tag: tagSites, Permission: auth.DestinationsManage,
 		Status: http.StatusCreated, Idempotent: true, Problems: []problem.Code{problem.Invalid, problem.NameTaken}, Summary: "Add a site",
 		Description: "A place inside of the organisation: with an issuer of patient ids, an AE title or destinations of its own. Who needs none has none."}, r.createSite)
 	api.Register(s, api.Operation{ID: "list-sites", Method: http.MethodGet, Path: "/sites", Tag: tagSites, Permission: auth.DestinationsRead,
 		Summary: "List sites by name"}, r.listSites)
 	api.Register(s, api.Operation{ID: "get-site", Method: http.MethodGet, Path: "/sites/{site}", Tag: tagSites, Permission: auth.DestinationsRead,
 		Problems: []problem.Code{problem.NotFound}, Summary: "Get a site"}, r.getSite)
-	api.Register(s, api.Operation{ID: "change-site", Method: http.MethodPut, Path: "/sites/{site}", Tag: tagSites, Permission: auth.DestinationsManage,
+	api.Register(s, api.Operation{ID: "change-site", SecondPerson: true, Method: http.MethodPut, Path: "/sites/{site}", Tag: tagSites, Permission: auth.DestinationsManage,
 		Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed, problem.NameTaken},
 		Summary:  "Change a site", Description: "What was decided before stays as it was decided."}, r.changeSite)
-	api.Register(s, api.Operation{ID: "delete-site", Method: http.MethodDelete, Path: "/sites/{site}", Tag: tagSites, Permission: auth.DestinationsManage,
+	api.Register(s, api.Operation{ID: "delete-site", SecondPerson: true, Method: http.MethodDelete, Path: "/sites/{site}", Tag: tagSites, Permission: auth.DestinationsManage,
 		Problems: []problem.Code{problem.NotFound, problem.PreconditionRequired, problem.PreconditionFailed, problem.SiteInUse},
 		Summary:  "Take a site out of use", Description: "Not as long as imports that are not erased, or callers, belong to it."}, r.deleteSite)
 }

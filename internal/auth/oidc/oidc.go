@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -125,6 +126,7 @@ func New(c Config, client *http.Client, now func() time.Time) (*Provider, error)
 	}
 	bounded := *client
 	bounded.Timeout = askTime
+	bounded.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // codes and secrets go where they were meant to
 	if now == nil {
 		now = time.Now
 	}
@@ -163,6 +165,9 @@ func (p *Provider) Finish(ctx context.Context, a Attempt, answer Answer) (Identi
 	known, err := p.discover(ctx)
 	if err != nil {
 		return Identity{}, err
+	}
+	if answer.Issuer == "" && namesItself(known) {
+		return Identity{}, fmt.Errorf("%w: it does not say which provider answers", ErrInvalid)
 	}
 	token, err := p.oauth(known).Exchange(p.context(ctx), answer.Code, oauth2.VerifierOption(a.Verifier))
 	if err != nil {
@@ -214,6 +219,28 @@ func (p *Provider) context(ctx context.Context) context.Context {
 	return oidc.ClientContext(ctx, p.client)
 }
 
+// namesItself tells whether a provider says that all its answers name their issuer: one
+// that does not is another provider's (RFC 9207 §2.4).
+func namesItself(known *oidc.Provider) bool {
+	var said struct {
+		Names bool `json:"authorization_response_iss_parameter_supported"`
+	}
+	return known.Claims(&said) == nil && said.Names
+}
+
+// encrypted tells whether codes and secrets would be sent to the provider encrypted, or
+// not leave this computer: its description may name any address.
+func (p *Provider) encrypted(known *oidc.Provider) bool {
+	at := known.Endpoint()
+	for _, address := range []string{at.AuthURL, at.TokenURL, known.UserInfoEndpoint()} {
+		u, err := url.Parse(address)
+		if address != "" && (err != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()) || !strings.HasPrefix(p.config.Issuer, "http:"))) {
+			return false
+		}
+	}
+	return true
+}
+
 // discover asks the provider for its addresses (OpenID Connect Discovery 1.0 §4), at
 // most once an hour.
 func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
@@ -230,6 +257,9 @@ func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 			return known, nil // what was true an hour ago serves until it answers
 		}
 		return nil, fmt.Errorf("%w: its description cannot be read", ErrUnreachable)
+	}
+	if !p.encrypted(fresh) {
+		return nil, fmt.Errorf("%w: it has addresses that do not begin with https", ErrUnreachable)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

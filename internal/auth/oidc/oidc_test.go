@@ -1,13 +1,22 @@
 package oidc_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"lotse/internal/auth/oidc"
 	"lotse/test/peer"
@@ -86,7 +95,8 @@ func TestAnswersThatDoNotBelong(t *testing.T) {
 	finish("another's code", oidc.ErrInvalid, other, oidc.Answer{State: other.State, Code: got.Code, Issuer: got.Issuer}) // PKCE
 	a, got = begin()
 	finish("another issuer", oidc.ErrInvalid, a, oidc.Answer{State: got.State, Code: got.Code, Issuer: "https://evil.example"})
-	finish("no code", oidc.ErrInvalid, a, oidc.Answer{State: got.State})
+	finish("no issuer", oidc.ErrInvalid, a, oidc.Answer{State: got.State, Code: got.Code})
+	finish("no code", oidc.ErrInvalid, a, oidc.Answer{State: got.State, Issuer: got.Issuer})
 	nonce := a
 	nonce.Nonce = "another"
 	finish("another nonce", oidc.ErrInvalid, nonce, got)
@@ -151,5 +161,139 @@ func TestConfig(t *testing.T) {
 	}
 	if _, _, err := p.Begin(t.Context(), false); !errors.Is(err, oidc.ErrUnreachable) {
 		t.Error(err)
+	}
+}
+
+// TestHostileProvider: a description sends nobody, and no secret, where it is not
+// encrypted, and none of its redirects is followed.
+func TestHostileProvider(t *testing.T) {
+	var asked atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer elsewhere.Close()
+	for name, endpoints := range map[string][3]string{
+		"people in the clear":  {"http://id.example.org/auth", "", ""},
+		"secrets in the clear": {"", "http://10.0.0.1/token", ""},
+		"tokens in the clear":  {"", "", "http://id.example.org/me"},
+		"another scheme":       {"javascript:alert(1)", "", ""},
+		"as it should be":      {},
+	} {
+		mux := http.NewServeMux()
+		server := httptest.NewServer(mux)
+		mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+			about := map[string]any{"issuer": server.URL, "jwks_uri": server.URL + "/keys"}
+			for i, key := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint"} {
+				if about[key] = endpoints[i]; endpoints[i] == "" {
+					about[key] = server.URL + "/" + key
+				}
+			}
+			_ = json.NewEncoder(w).Encode(about)
+		})
+		mux.Handle("/token_endpoint", http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+		p, err := oidc.New(oidc.Config{Issuer: server.URL, ClientID: "lotse", ClientSecret: "secret", RedirectURL: back}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _, err := p.Begin(t.Context(), false)
+		if good := endpoints == [3]string{}; good != (err == nil) || err != nil && !errors.Is(err, oidc.ErrUnreachable) {
+			t.Errorf("%s: %v", name, err)
+		} else if good {
+			if _, err := p.Finish(t.Context(), a, oidc.Answer{State: a.State, Code: "code"}); err == nil || asked.Load() != 0 {
+				t.Errorf("a redirect is followed %d times: %v", asked.Load(), err)
+			}
+		}
+		server.Close()
+	}
+}
+
+// TestIDTokens: who somebody is, is believed only of a token that the provider signed,
+// for us, for this attempt, and for now.
+func TestIDTokens(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var token string
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	answers := func(path string, value func() any) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(value())
+		})
+	}
+	answers("/.well-known/openid-configuration", func() any {
+		return map[string]any{"issuer": server.URL, "jwks_uri": server.URL + "/keys", "authorization_endpoint": server.URL + "/auth", "token_endpoint": server.URL + "/token",
+			"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"}}
+	})
+	answers("/keys", func() any {
+		return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey, Algorithm: "RS256"}}}
+	})
+	answers("/token", func() any { return map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": token} })
+	sign := func(alg jose.SignatureAlgorithm, key any, claims []byte) string {
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := signer.Sign(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := signed.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	for name, c := range map[string]struct {
+		change map[string]any
+		signed func(claims []byte) string
+		good   bool
+	}{
+		"as it should be": {good: true},
+		"another's key":   {signed: func(claims []byte) string { return sign(jose.RS256, other, claims) }},
+		"the public key as MAC": {signed: func(claims []byte) string {
+			return sign(jose.HS256, x509.MarshalPKCS1PublicKey(&key.PublicKey), claims)
+		}},
+		"the client's secret": {signed: func(claims []byte) string {
+			return sign(jose.HS256, []byte("a secret of the client that is long"), claims)
+		}},
+		"not signed": {signed: func(claims []byte) string {
+			return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(claims) + "."
+		}},
+		"for another client": {change: map[string]any{"aud": "another"}},
+		"of another issuer":  {change: map[string]any{"iss": "https://evil.example"}},
+		"that has expired":   {change: map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}},
+		"of another attempt": {change: map[string]any{"nonce": "another"}},
+		"without an attempt": {change: map[string]any{"nonce": nil}},
+		"of nobody":          {change: map[string]any{"sub": ""}},
+	} {
+		p, err := oidc.New(oidc.Config{Issuer: server.URL, ClientID: "lotse", ClientSecret: "a secret of the client that is long", RedirectURL: back}, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _, err := p.Begin(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := map[string]any{"iss": server.URL, "sub": "erika", "aud": "lotse", "nonce": a.Nonce, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix()}
+		for key, value := range c.change {
+			claims[key] = value
+		}
+		raw, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token = sign(jose.RS256, key, raw); c.signed != nil {
+			token = c.signed(raw)
+		}
+		who, err := p.Finish(t.Context(), a, oidc.Answer{State: a.State, Code: "code"})
+		if c.good != (err == nil && who.Subject == "erika") || err != nil && (!errors.Is(err, oidc.ErrInvalid) || who.Subject != "") {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
 	}
 }
