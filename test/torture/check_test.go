@@ -61,6 +61,9 @@ func (l *ledger) checkImport(ctx context.Context, id string) error {
 		return err
 	}
 	l.events += len(trail)
+	if brokeOff(im, trail) {
+		return nil
+	}
 	if im.State != "delivered" {
 		return fmt.Errorf("it ended as %s (problem %+v, retry at %v), its way: %s", im.State, im.Problem, im.RetryAt, way(trail))
 	}
@@ -76,6 +79,14 @@ func (l *ledger) checkImport(ctx context.Context, id string) error {
 		}
 	}
 	return nil
+}
+
+// brokeOff tells of a received import whose only object broke off, as when its node was
+// killed in the middle: nobody was told that it had come, and the sender came again later
+// than the import waited for it.
+func brokeOff(im *gateway.Import, trail []gateway.Event) bool {
+	return im.Kind == "dicom" && im.State == "cancelled" && im.Received.Parts == 0 &&
+		slices.ContainsFunc(trail, func(e gateway.Event) bool { return e.Text("reason") == "empty" })
 }
 
 // way is an audit trail in short.
