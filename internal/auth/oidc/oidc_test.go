@@ -3,6 +3,7 @@ package oidc_test
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -141,6 +142,19 @@ func TestConfig(t *testing.T) {
 		vary(&c)
 		if _, err := oidc.New(c, nil, nil); (err == nil) != (field == "") || err != nil && !strings.HasPrefix(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
+		}
+	}
+	strange := httptest.NewTLSServer(nil)
+	defer strange.Close()
+	for issuer, why := range map[string]string{strange.URL: "certificate", "https://id.invalid": "name"} {
+		c := right
+		c.Issuer = issuer
+		p, err := oidc.New(c, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.Begin(t.Context(), false); !errors.Is(err, oidc.ErrUnreachable) || !strings.Contains(err.Error(), why) {
+			t.Error(err)
 		}
 	}
 	c := right
