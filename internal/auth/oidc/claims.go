@@ -28,7 +28,7 @@ func (p *Provider) claims(ctx context.Context, known *oidc.Provider, token *oaut
 	}
 	info, err := known.UserInfo(p.context(ctx), oauth2.StaticTokenSource(token))
 	if err != nil {
-		return c, fmt.Errorf("%w: it does not say who somebody is", ErrUnreachable)
+		return c, fmt.Errorf("%w: it does not say who somebody is%s", ErrUnreachable, why(err))
 	}
 	if info.Subject != proof.Subject { // OpenID Connect Core 1.0 §5.3.2
 		return c, fmt.Errorf("%w: it tells of somebody else", ErrInvalid)

@@ -12,6 +12,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -256,7 +257,7 @@ func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 		if known != nil {
 			return known, nil // what was true an hour ago serves until it answers
 		}
-		return nil, fmt.Errorf("%w: its description cannot be read", ErrUnreachable)
+		return nil, fmt.Errorf("%w: its description cannot be read%s", ErrUnreachable, why(err))
 	}
 	if !p.encrypted(fresh) {
 		return nil, fmt.Errorf("%w: it has addresses that do not begin with https", ErrUnreachable)
@@ -276,5 +277,28 @@ func exchangeError(ctx context.Context, err error) error {
 	case errors.As(err, &answered) && answered.Response != nil && answered.Response.StatusCode < 500:
 		return fmt.Errorf("%w: it does not take the code", ErrInvalid)
 	}
-	return fmt.Errorf("%w: the code cannot be exchanged", ErrUnreachable)
+	return fmt.Errorf("%w: the code cannot be exchanged%s", ErrUnreachable, why(err))
+}
+
+// why says for the log what stands in the way, as far as it is known. The texts of other
+// errors may have what a provider wrote.
+func why(err error) string {
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var refused interface {
+		error
+		Blocked() bool // of a client that guards the way out
+	}
+	var late interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &name):
+		return ": its name is not known"
+	case errors.As(err, &certificate):
+		return ": its certificate does not verify; name the authority that signed it"
+	case errors.As(err, &refused) && refused.Blocked():
+		return ": " + refused.Error()
+	case errors.As(err, &late) && late.Timeout():
+		return ": it does not answer in time"
+	}
+	return ""
 }

@@ -153,6 +153,19 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	strange := httptest.NewTLSServer(nil)
+	defer strange.Close()
+	for issuer, why := range map[string]string{strange.URL: "certificate", "https://id.invalid": "name"} {
+		c := right
+		c.Issuer = issuer
+		p, err := oidc.New(c, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.Begin(t.Context(), false); !errors.Is(err, oidc.ErrUnreachable) || !strings.Contains(err.Error(), why) {
+			t.Error(err)
+		}
+	}
 	c := right
 	c.Issuer = "http://127.0.0.1:1"
 	p, err := oidc.New(c, nil, nil)
