@@ -133,6 +133,9 @@ func (w *world) until(id string, states ...importer.State) *Snapshot {
 	var last *Snapshot
 	peer.Await(w.t, testPatience, "the import to be "+string(states[0]), func() bool {
 		s, err := w.Snapshot(w.t.Context(), w.who, id)
+		if errors.Is(err, store.ErrUnknown) { // whether it is noted that somebody saw it
+			return false
+		}
 		if err != nil {
 			w.t.Fatal(err)
 		}
