@@ -43,6 +43,7 @@ func TestAuditMessages(t *testing.T) {
 	s := newSite(t, false)
 	s.node.Config["AUDIT_SYSLOG_ADDRESS"] = "tls://127.0.0.1:" + strconv.Itoa(receiver.Port)
 	s.node.Config["AUDIT_SYSLOG_CA_FILE"] = receiver.CAFile
+	s.node.Config["FOLDERS_ROOTS"] = os.TempDir()
 	s.start().setUp()
 	e := exam(t, 1)
 	id := s.uploaded(e)

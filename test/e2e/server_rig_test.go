@@ -61,7 +61,7 @@ func startServer(t *testing.T, p *portal, env ...string) *server {
 	s := &server{t: t, dir: t.TempDir(), port: peer.FreePort(t)}
 	s.env = []string{"LOTSE_DATA_DIR=" + filepath.Join(s.dir, "data"), "LOTSE_LISTEN=127.0.0.1:" + strconv.Itoa(s.port),
 		"LOTSE_PUBLIC_URL=http://127.0.0.1:" + strconv.Itoa(s.port), "LOTSE_DICOM_LISTEN=off", "LOTSE_METRICS_LISTEN=off",
-		"LOTSE_FOLDERS_ROOTS=" + filepath.Dir(s.dir), // of all temporary folders of the test
+		"LOTSE_FOLDERS_ROOTS=" + os.TempDir(), // of all temporary folders of the tests
 		"LOTSE_INSTITUTION=Klinikum Musterstadt", "LANG=en_GB.UTF-8", "LC_ALL="}
 	if p != nil {
 		s.env = append(s.env, "LOTSE_OUTBOUND_ALLOW_HOSTS=127.0.0.1:"+p.port, "LOTSE_OUTBOUND_ALLOW_HTTP=127.0.0.1:"+p.port,

@@ -36,7 +36,7 @@ func TestServerSite(t *testing.T) {
 		}
 	}
 	lotse(t, "import", zip, "--to", "dir:"+t.TempDir(), "--site", "North").want(t, 2)
-	s.lotse(args(onServer, "import", zip, "--site", "North", "--to", "north archive", "--patient-id", "4711")...).want(t, 0)
+	s.lotse("import", zip, "--site", "North", "--to", "north archive", "--patient-id", "4711", "--patient-name", "Müller^Jörg").want(t, 0)
 	var list struct {
 		Imports []struct{ ID, Site string }
 	}
