@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"lotse/internal/auth/access"
@@ -40,7 +41,8 @@ func approvalView(a *store.Approval) Approval {
 }
 
 // SecondPersonNeeded tells whether changes wait for a second administrator. As long as
-// there are not two of them nobody could approve any.
+// there are not two of them nobody could approve any. One who is blocked counts: else
+// the other would be alone by blocking them, which waits for nobody.
 func (a *Accounts) SecondPersonNeeded(ctx context.Context, by access.Actor) (bool, error) {
 	if !a.opts.SecondPerson {
 		return false, nil
@@ -50,7 +52,7 @@ func (a *Accounts) SecondPersonNeeded(ctx context.Context, by access.Actor) (boo
 		n = 0
 		all, err := tx.Users()
 		for i := range all {
-			if manages(&all[i]) {
+			if all[i].State != store.UserDeleted && slices.Contains(all[i].Roles, string(Administrator)) {
 				n++
 			}
 		}

@@ -101,6 +101,27 @@ func TestAdministratorSeesNoPatient(t *testing.T) {
 	}
 }
 
+// TestAloneByBlocking: whoever blocks the other administrator needs a second person as
+// before; a new one, whom the operator lets in, is that.
+func TestAloneByBlocking(t *testing.T) {
+	w := open(t, storetest.SQLite(t), func(o *auth.Options) { o.SecondPerson = true })
+	first, second := w.person(mainTenant, auth.Administrator), w.person(mainTenant, auth.Administrator)
+	w.into(w.ask(first.secret, "POST", "/api/v1/users/"+second.id+"/block", nil), http.StatusOK, nil)
+	var waits struct{ Approval string }
+	w.into(w.ask(first.secret, "POST", "/api/v1/tokens", map[string]any{"name": "x", "role": "integrator"}), http.StatusAccepted, &waits)
+	w.into(w.ask(first.secret, "POST", "/api/v1/users/"+second.id+"/unblock", nil), http.StatusAccepted, nil)
+	link, err := w.tokens.SetupAgain(t.Context())
+	w.must(err)
+	w.into(w.ask("", "POST", "/api/v1/setup", map[string]any{"secret": link, "user": map[string]any{"login": "third", "name": "T", "password": goodPassword}}), http.StatusCreated, nil)
+	third := w.browse("127.0.0.1")
+	third.next("POST", "/login", map[string]any{"login": "third", "password": goodPassword}, auth.StepIn)
+	var done auth.Approval
+	w.into(third.send("POST", "/approvals/"+waits.Approval+"/approve", nil), http.StatusOK, &done)
+	if done.Status != http.StatusCreated {
+		t.Errorf("%+v", done)
+	}
+}
+
 // TestWithheldSecret: who approves a provider does not see its secret, and the provider
 // has it all the same.
 func TestWithheldSecret(t *testing.T) {

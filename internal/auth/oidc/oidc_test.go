@@ -184,6 +184,7 @@ func TestHostileProvider(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer elsewhere.Close()
 	for name, endpoints := range map[string][3]string{
+		"another's name":       {},
 		"people in the clear":  {"http://id.example.org/auth", "", ""},
 		"secrets in the clear": {"", "http://10.0.0.1/token", ""},
 		"tokens in the clear":  {"", "", "http://id.example.org/me"},
@@ -199,6 +200,9 @@ func TestHostileProvider(t *testing.T) {
 					about[key] = server.URL + "/" + key
 				}
 			}
+			if name == "another's name" {
+				about["issuer"] = "https://id.example.org"
+			}
 			_ = json.NewEncoder(w).Encode(about)
 		})
 		mux.Handle("/token_endpoint", http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
@@ -207,7 +211,7 @@ func TestHostileProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 		a, _, err := p.Begin(t.Context(), false)
-		if good := endpoints == [3]string{}; good != (err == nil) || err != nil && !errors.Is(err, oidc.ErrUnreachable) {
+		if good := name == "as it should be"; good != (err == nil) || err != nil && !errors.Is(err, oidc.ErrUnreachable) {
 			t.Errorf("%s: %v", name, err)
 		} else if good {
 			if _, err := p.Finish(t.Context(), a, oidc.Answer{State: a.State, Code: "code"}); err == nil || asked.Load() != 0 {
