@@ -43,6 +43,8 @@ func TestAuditMessages(t *testing.T) {
 	s := newSite(t, false)
 	s.node.Config["AUDIT_SYSLOG_ADDRESS"] = "tls://127.0.0.1:" + strconv.Itoa(receiver.Port)
 	s.node.Config["AUDIT_SYSLOG_CA_FILE"] = receiver.CAFile
+	folders := t.TempDir()
+	s.node.Config["FOLDERS_ROOTS"] = folders
 	s.start().setUp()
 	e := exam(t, 1)
 	id := s.uploaded(e)
@@ -65,7 +67,7 @@ func TestAuditMessages(t *testing.T) {
 	}
 
 	receiver.Kill() // in the middle of things
-	destination, err := s.client.NewDestination(t.Context(), "archive", "dir:"+filepath.Join(t.TempDir(), "archive"))
+	destination, err := s.client.NewDestination(t.Context(), "archive", "dir:"+filepath.Join(folders, "archive"))
 	if err != nil {
 		t.Fatal(err)
 	}
