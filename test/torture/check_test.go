@@ -20,6 +20,7 @@ type ledger struct {
 	afterEnd   int            // of these, after a kill
 	afterOut   int            // … after the archive was away, full or broke off
 	afterLease int            // … after a node that lives was too slow to keep its lease
+	afterFull  int            // … after a worker had no room to write
 	events     int
 }
 
@@ -168,6 +169,8 @@ func (l *ledger) explain(d *gateway.Delivery, trail []gateway.Event) error {
 			case l.w.leasesLost(d.ID) > late:
 				late++
 				l.afterLease++
+			case l.w.brim: // a worker that could not write gave up, and the next one went on
+				l.afterFull++
 			default:
 				return fmt.Errorf("it was resumed at %s although no node was killed or paused since %s, nor lost its lease", e.At.Format(time.TimeOnly), before.Format(time.TimeOnly))
 			}

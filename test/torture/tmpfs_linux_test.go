@@ -64,6 +64,7 @@ func TestRealDiskFull(t *testing.T) {
 	small := newSmallDisk(t)
 	w := newWorld(t, "sqlite", 77, map[string]string{"DATA_DIR": small.dir}, func(program string) string { return small.wrap(t, program, "44m") })
 	w.portal.change(func() { w.portal.cut, w.portal.later = 0, 0 })
+	w.brim = true
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	var feeding, deciding sync.WaitGroup

@@ -41,6 +41,7 @@ type world struct {
 	retries  atomic.Int64 // how often a person would have had to be impatient
 	proven   atomic.Int64 // upload offsets that were compared with a promise
 	draining atomic.Bool
+	brim     bool // the disk is full for a while
 
 	mu     sync.Mutex
 	tasks  []*task
