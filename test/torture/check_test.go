@@ -244,8 +244,8 @@ func (l *ledger) checkArchive() {
 	}
 	refused, aborted := l.w.archive.Faults()
 	l.w.t.Logf("%d kills, %d pauses; %d exams, %d imports, %d objects; %d events; %d upload offsets compared; the portal cut %d downloads and put off %d requests; "+
-		"the archive refused %d objects and broke off %d times; deliveries started again %d times: %d after a kill or a pause, %d after the archive, %d after a lost lease; "+
+		"the archive refused %d objects and broke off %d times; deliveries started again %d times: %d after a kill or a pause, %d after the archive, %d after a lost lease, %d after a full disk; "+
 		"%d objects were sent again; %d requests were repeated; %d imports were hurried",
 		len(l.w.kills), len(l.w.pauses), len(l.w.tasks), len(l.imports), objects, l.events, l.w.proven.Load(), l.w.portal.cuts, l.w.portal.waits,
-		refused, aborted, l.starts, l.afterEnd, l.afterOut, l.afterLease, again, l.w.api.Tries.Load(), l.w.retries.Load())
+		refused, aborted, l.starts, l.afterEnd, l.afterOut, l.afterLease, l.afterFull, again, l.w.api.Tries.Load(), l.w.retries.Load())
 }
