@@ -49,6 +49,14 @@ func (m *mortal) dead() bool {
 	return m.gone
 }
 
+// spare lets the process live from now on, if it has not died: it reports whether.
+func (m *mortal) spare() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = 0
+	return !m.gone
+}
+
 func (m *mortal) alive() error {
 	if m.dead() {
 		return errDead
