@@ -16,6 +16,10 @@ import (
 // ErrHost: a text is neither host nor host:port.
 var ErrHost = errors.New("no host")
 
+// letters are those that a name has in the end. Others come of characters that look
+// like signs: a wide backslash becomes one.
+const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+
 // Canonical is the one spelling of host[:port] in which hosts are compared: punycode,
 // small letters, without the port of https.
 func Canonical(text string) (string, error) {
@@ -29,10 +33,10 @@ func Canonical(text string) (string, error) {
 	} else {
 		profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(false)) // names with '_' exist
 		name, err = profile.ToASCII(strings.TrimSuffix(name, "."))
-		if err != nil || name == "" || strings.HasSuffix(name, ".") || strings.ContainsAny(name, "*/:@ ") {
+		name = strings.ToLower(name)
+		if err != nil || name == "" || strings.HasSuffix(name, ".") || strings.Trim(name, letters) != "" {
 			return "", ErrHost
 		}
-		name = strings.ToLower(name)
 		if again, err := profile.ToASCII(name); err != nil || again != name {
 			return "", ErrHost
 		}
