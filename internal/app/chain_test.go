@@ -293,7 +293,7 @@ func TestPeriodErased(t *testing.T) {
 	})
 }
 
-// TestSeenOnce: looking at an import is one event for a person and session, however often
+// TestSeenOnce: looking at a study is one event for a person and session, however often
 // and on however many nodes at once, and says which studies were seen.
 func TestSeenOnce(t *testing.T) {
 	w := newWorld(t, t.TempDir(), nil, nil)
@@ -333,6 +333,51 @@ func TestSeenOnce(t *testing.T) {
 	}
 	if test := seen(viewImport, w.who.Actor); len(test) != 1 { // a machine: once a day
 		t.Errorf("%+v", test)
+	}
+}
+
+// TestEachStudySeen: an import of several studies is one event for each of them, also
+// when it is looked at again.
+func TestEachStudySeen(t *testing.T) {
+	w := newWorld(t, t.TempDir(), nil, nil)
+	id, err := w.Create(t.Context(), w.who, NewImport{Kind: KindUpload})
+	must(t, err)
+	for seed := range uint64(3) {
+		for name, raw := range madeSlices(t, seed+1, 1) {
+			w.upload(id, fmt.Sprintf("%d-%s", seed, name), raw)
+		}
+	}
+	must(t, w.Complete(t.Context(), w.who, id, 0))
+	w.until(id, importer.Review)
+	h := &trailHouse{T: t, Gateway: w.Gateway}
+	ctx, who := person(t.Context(), "s1")
+	want := map[string]bool{}
+	for range 2 {
+		s, err := w.Snapshot(ctx, who, id)
+		must(t, err)
+		for _, p := range s.Patients {
+			for _, study := range p.Studies {
+				want[study.UID] = true
+			}
+		}
+	}
+	v, err := w.vault.Tenant(ctx, "main")
+	must(t, err)
+	events := h.events(store.EventFilter{Import: id, Event: viewImport, Actor: "user:1"})
+	if len(want) != 3 || len(events) != 3 {
+		t.Fatalf("%d studies, %d events", len(want), len(events))
+	}
+	for _, e := range events {
+		personal, err := audit.Open(ctx, v, e.ID, e.Period, e.Sealed)
+		must(t, err)
+		for study := range want {
+			if strings.Contains(fmt.Sprint(personal["patients"]), study) {
+				delete(want, study)
+			}
+		}
+	}
+	if len(want) != 0 {
+		t.Errorf("nothing tells of %v", want)
 	}
 }
 
