@@ -37,6 +37,9 @@ type CallerView struct {
 	Sent *Sent `json:"sent_in_the_last_hour,omitempty" doc:"What counts against its quotas; only of one that has any, and not in lists."`
 }
 
+// Kept is the id and the version.
+func (c *CallerView) Kept() (id string, version int64) { return c.ID, c.Version }
+
 // Sent is what came from a caller.
 type Sent struct {
 	Objects int64 `json:"objects"`

@@ -33,6 +33,9 @@ type DestinationView struct {
 	NewDestination
 }
 
+// Kept is the id and the version.
+func (d *DestinationView) Kept() (id string, version int64) { return d.ID, d.Version }
+
 // destinationConfig is what a delivery takes with it.
 type destinationConfig struct {
 	Address string `json:"address"`

@@ -33,6 +33,9 @@ type SiteView struct {
 	NewSite
 }
 
+// Kept is the id and the version.
+func (s *SiteView) Kept() (id string, version int64) { return s.ID, s.Version }
+
 // siteConfig is what has no column of its own.
 type siteConfig struct {
 	Issuer       string   `json:"issuer,omitempty"`

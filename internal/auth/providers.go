@@ -38,6 +38,9 @@ type Provider struct {
 	Back    string `json:"redirect_uri" doc:"To be registered at the provider: where it sends people back to."`
 }
 
+// Kept is the id and the version.
+func (p *Provider) Kept() (id string, version int64) { return p.ID, p.Version }
+
 // secretProvider is what is sealed of a provider.
 type secretProvider struct {
 	NewProvider

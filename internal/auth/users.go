@@ -37,6 +37,9 @@ type User struct {
 	TermsOf int64     `json:"terms_version,omitempty" doc:"The version of the terms of use that was accepted."`
 }
 
+// Kept is the id and the version.
+func (u *User) Kept() (id string, version int64) { return u.ID, u.Version }
+
 // check says what is wrong with an account.
 func (n *NewUser) check() error {
 	n.Login, n.Name, n.Email = strings.TrimSpace(n.Login), strings.TrimSpace(n.Name), strings.TrimSpace(n.Email)

@@ -32,25 +32,11 @@ type CallerPath struct {
 	Caller string `path:"caller" doc:"Id of the caller."`
 }
 
-type callerOut struct {
-	ETag string `header:"ETag" doc:"The version of the caller."`
-	Body *app.CallerView
-}
-
 type createCallerIn struct{ Body app.NewCaller }
 
-type createCallerOut struct {
-	Location string `header:"Location" doc:"Where the caller is."`
-	ETag     string `header:"ETag" doc:"The version of the caller."`
-	Body     *app.CallerView
-}
-
-func (r *routes) createCaller(ctx context.Context, in *createCallerIn) (*createCallerOut, error) {
+func (r *routes) createCaller(ctx context.Context, in *createCallerIn) (*madeOut[*app.CallerView], error) {
 	v, err := r.Gateway.AddCaller(ctx, who(ctx), in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &createCallerOut{api.Base + "/callers/" + v.ID, api.Tag(v.Version), v}, nil
+	return made("/callers/", v, err)
 }
 
 // callerList is all callers.
@@ -68,12 +54,8 @@ func (r *routes) listCallers(ctx context.Context, _ *struct{}) (*listCallersOut,
 	return &listCallersOut{callerList{all}}, nil
 }
 
-func (r *routes) getCaller(ctx context.Context, in *CallerPath) (*callerOut, error) {
-	v, err := r.Gateway.Caller(ctx, who(ctx), in.Caller)
-	if err != nil {
-		return nil, err
-	}
-	return &callerOut{api.Tag(v.Version), v}, nil
+func (r *routes) getCaller(ctx context.Context, in *CallerPath) (*keptOut[*app.CallerView], error) {
+	return shown(r.Gateway.Caller(ctx, who(ctx), in.Caller))
 }
 
 // CallerEdit names a caller and the version of it that is edited.
@@ -85,10 +67,7 @@ type CallerEdit struct {
 // editedCaller is the version of the caller that the client saw.
 func (r *routes) editedCaller(ctx context.Context, in *CallerEdit) (int64, error) {
 	v, err := r.Gateway.Caller(ctx, who(ctx), in.Caller)
-	if err != nil {
-		return 0, err
-	}
-	return v.Version, in.Check(api.Tag(v.Version))
+	return seen(in.IfMatch, v, err)
 }
 
 type changeCallerIn struct {
@@ -96,16 +75,12 @@ type changeCallerIn struct {
 	Body app.NewCaller
 }
 
-func (r *routes) changeCaller(ctx context.Context, in *changeCallerIn) (*callerOut, error) {
+func (r *routes) changeCaller(ctx context.Context, in *changeCallerIn) (*keptOut[*app.CallerView], error) {
 	version, err := r.editedCaller(ctx, &in.CallerEdit)
 	if err != nil {
 		return nil, err
 	}
-	v, err := r.Gateway.ChangeCaller(ctx, who(ctx), in.Caller, version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &callerOut{api.Tag(v.Version), v}, nil
+	return shown(r.Gateway.ChangeCaller(ctx, who(ctx), in.Caller, version, in.Body))
 }
 
 func (r *routes) deleteCaller(ctx context.Context, in *CallerEdit) (*struct{}, error) {

@@ -37,25 +37,11 @@ type DestinationPath struct {
 	Destination string `path:"destination" doc:"Id of the destination."`
 }
 
-type destinationOut struct {
-	ETag string `header:"ETag" doc:"The version of the destination."`
-	Body *app.DestinationView
-}
-
 type createDestinationIn struct{ Body app.NewDestination }
 
-type createDestinationOut struct {
-	Location string `header:"Location" doc:"Where the destination is."`
-	ETag     string `header:"ETag" doc:"The version of the destination."`
-	Body     *app.DestinationView
-}
-
-func (r *routes) createDestination(ctx context.Context, in *createDestinationIn) (*createDestinationOut, error) {
-	d, err := r.Gateway.AddDestination(ctx, who(ctx), in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &createDestinationOut{api.Base + "/destinations/" + d.ID, api.Tag(d.Version), d}, nil
+func (r *routes) createDestination(ctx context.Context, in *createDestinationIn) (*madeOut[*app.DestinationView], error) {
+	v, err := r.Gateway.AddDestination(ctx, who(ctx), in.Body)
+	return made("/destinations/", v, err)
 }
 
 // destinationList is all destinations.
@@ -73,12 +59,8 @@ func (r *routes) listDestinations(ctx context.Context, _ *struct{}) (*listDestin
 	return &listDestinationsOut{destinationList{all}}, nil
 }
 
-func (r *routes) getDestination(ctx context.Context, in *DestinationPath) (*destinationOut, error) {
-	d, err := r.Gateway.Destination(ctx, who(ctx), in.Destination)
-	if err != nil {
-		return nil, err
-	}
-	return &destinationOut{api.Tag(d.Version), d}, nil
+func (r *routes) getDestination(ctx context.Context, in *DestinationPath) (*keptOut[*app.DestinationView], error) {
+	return shown(r.Gateway.Destination(ctx, who(ctx), in.Destination))
 }
 
 // DestinationEdit names a destination and the version of it that is edited.
@@ -89,11 +71,8 @@ type DestinationEdit struct {
 
 // edited is the version of the destination that the client saw.
 func (r *routes) edited(ctx context.Context, in *DestinationEdit) (int64, error) {
-	d, err := r.Gateway.Destination(ctx, who(ctx), in.Destination)
-	if err != nil {
-		return 0, err
-	}
-	return d.Version, in.Check(api.Tag(d.Version))
+	v, err := r.Gateway.Destination(ctx, who(ctx), in.Destination)
+	return seen(in.IfMatch, v, err)
 }
 
 type changeDestinationIn struct {
@@ -101,16 +80,12 @@ type changeDestinationIn struct {
 	Body app.NewDestination
 }
 
-func (r *routes) changeDestination(ctx context.Context, in *changeDestinationIn) (*destinationOut, error) {
+func (r *routes) changeDestination(ctx context.Context, in *changeDestinationIn) (*keptOut[*app.DestinationView], error) {
 	version, err := r.edited(ctx, &in.DestinationEdit)
 	if err != nil {
 		return nil, err
 	}
-	d, err := r.Gateway.ChangeDestination(ctx, who(ctx), in.Destination, version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &destinationOut{api.Tag(d.Version), d}, nil
+	return shown(r.Gateway.ChangeDestination(ctx, who(ctx), in.Destination, version, in.Body))
 }
 
 func (r *routes) deleteDestination(ctx context.Context, in *DestinationEdit) (*struct{}, error) {

@@ -42,18 +42,9 @@ func (r *routes) providers(s *api.Server) {
 
 type createProviderIn struct{ Body auth.NewProvider }
 
-type createdProviderOut struct {
-	Location string `header:"Location"`
-	ETag     string `header:"ETag"`
-	Body     *auth.Provider
-}
-
-func (r *routes) createProvider(ctx context.Context, in *createProviderIn) (*createdProviderOut, error) {
+func (r *routes) createProvider(ctx context.Context, in *createProviderIn) (*madeOut[*auth.Provider], error) {
 	p, err := r.Accounts.AddProvider(ctx, actor(ctx), in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &createdProviderOut{api.Base + "/identity-providers/" + p.ID, api.Tag(p.Version), p}, nil
+	return made("/identity-providers/", p, err)
 }
 
 // providerList is all identity providers.
@@ -79,24 +70,13 @@ type changeProviderIn struct {
 	Body auth.NewProvider
 }
 
-type providerOut struct {
-	ETag string `header:"ETag"`
-	Body *auth.Provider
-}
-
-func (r *routes) changeProvider(ctx context.Context, in *changeProviderIn) (*providerOut, error) {
+func (r *routes) changeProvider(ctx context.Context, in *changeProviderIn) (*keptOut[*auth.Provider], error) {
 	present, err := r.Accounts.Provider(ctx, actor(ctx), in.Provider)
+	version, err := seen(in.IfMatch, present, err)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.Check(api.Tag(present.Version)); err != nil {
-		return nil, err
-	}
-	p, err := r.Accounts.ChangeProvider(ctx, actor(ctx), in.Provider, present.Version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &providerOut{api.Tag(p.Version), p}, nil
+	return shown(r.Accounts.ChangeProvider(ctx, actor(ctx), in.Provider, version, in.Body))
 }
 
 func (r *routes) deleteProvider(ctx context.Context, in *ProviderPath) (*struct{}, error) {

@@ -32,25 +32,11 @@ type SitePath struct {
 	Site string `path:"site" doc:"Id of the site."`
 }
 
-type siteOut struct {
-	ETag string `header:"ETag" doc:"The version of the site."`
-	Body *app.SiteView
-}
-
 type createSiteIn struct{ Body app.NewSite }
 
-type createSiteOut struct {
-	Location string `header:"Location" doc:"Where the site is."`
-	ETag     string `header:"ETag" doc:"The version of the site."`
-	Body     *app.SiteView
-}
-
-func (r *routes) createSite(ctx context.Context, in *createSiteIn) (*createSiteOut, error) {
+func (r *routes) createSite(ctx context.Context, in *createSiteIn) (*madeOut[*app.SiteView], error) {
 	v, err := r.Gateway.AddSite(ctx, who(ctx), in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &createSiteOut{api.Base + "/sites/" + v.ID, api.Tag(v.Version), v}, nil
+	return made("/sites/", v, err)
 }
 
 // siteList is all sites.
@@ -68,12 +54,8 @@ func (r *routes) listSites(ctx context.Context, _ *struct{}) (*listSitesOut, err
 	return &listSitesOut{siteList{all}}, nil
 }
 
-func (r *routes) getSite(ctx context.Context, in *SitePath) (*siteOut, error) {
-	v, err := r.Gateway.Site(ctx, who(ctx), in.Site)
-	if err != nil {
-		return nil, err
-	}
-	return &siteOut{api.Tag(v.Version), v}, nil
+func (r *routes) getSite(ctx context.Context, in *SitePath) (*keptOut[*app.SiteView], error) {
+	return shown(r.Gateway.Site(ctx, who(ctx), in.Site))
 }
 
 // SiteEdit names a site and the version of it that is edited.
@@ -85,10 +67,7 @@ type SiteEdit struct {
 // editedSite is the version of the site that the client saw.
 func (r *routes) editedSite(ctx context.Context, in *SiteEdit) (int64, error) {
 	v, err := r.Gateway.Site(ctx, who(ctx), in.Site)
-	if err != nil {
-		return 0, err
-	}
-	return v.Version, in.Check(api.Tag(v.Version))
+	return seen(in.IfMatch, v, err)
 }
 
 type changeSiteIn struct {
@@ -96,16 +75,12 @@ type changeSiteIn struct {
 	Body app.NewSite
 }
 
-func (r *routes) changeSite(ctx context.Context, in *changeSiteIn) (*siteOut, error) {
+func (r *routes) changeSite(ctx context.Context, in *changeSiteIn) (*keptOut[*app.SiteView], error) {
 	version, err := r.editedSite(ctx, &in.SiteEdit)
 	if err != nil {
 		return nil, err
 	}
-	v, err := r.Gateway.ChangeSite(ctx, who(ctx), in.Site, version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return &siteOut{api.Tag(v.Version), v}, nil
+	return shown(r.Gateway.ChangeSite(ctx, who(ctx), in.Site, version, in.Body))
 }
 
 func (r *routes) deleteSite(ctx context.Context, in *SiteEdit) (*struct{}, error) {

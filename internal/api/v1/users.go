@@ -92,17 +92,8 @@ type UserPath struct {
 	User string `path:"user" doc:"Id of the account."`
 }
 
-type userOut struct {
-	ETag string `header:"ETag" doc:"The version of the account."`
-	Body *auth.User
-}
-
-func (r *routes) getUser(ctx context.Context, in *UserPath) (*userOut, error) {
-	u, err := r.Accounts.User(ctx, actor(ctx), in.User)
-	if err != nil {
-		return nil, err
-	}
-	return &userOut{api.Tag(u.Version), u}, nil
+func (r *routes) getUser(ctx context.Context, in *UserPath) (*keptOut[*auth.User], error) {
+	return shown(r.Accounts.User(ctx, actor(ctx), in.User))
 }
 
 type changeUserIn struct {
@@ -111,15 +102,13 @@ type changeUserIn struct {
 	Body auth.NewUser
 }
 
-func (r *routes) changeUser(ctx context.Context, in *changeUserIn) (*userOut, error) {
+func (r *routes) changeUser(ctx context.Context, in *changeUserIn) (*keptOut[*auth.User], error) {
 	present, err := r.Accounts.User(ctx, actor(ctx), in.User)
+	version, err := seen(in.IfMatch, present, err)
 	if err != nil {
 		return nil, err
 	}
-	if err := in.Check(api.Tag(present.Version)); err != nil {
-		return nil, err
-	}
-	if err := r.Accounts.ChangeUser(ctx, actor(ctx), in.User, present.Version, in.Body); err != nil {
+	if err := r.Accounts.ChangeUser(ctx, actor(ctx), in.User, version, in.Body); err != nil {
 		return nil, err
 	}
 	return r.getUser(ctx, &in.UserPath)
@@ -130,8 +119,8 @@ func (r *routes) deleteUser(ctx context.Context, in *UserPath) (*struct{}, error
 }
 
 // userAction is the handler of something that needs to know nothing else.
-func (r *routes) userAction(act func(context.Context, access.Actor, string) error) func(context.Context, *UserPath) (*userOut, error) {
-	return func(ctx context.Context, in *UserPath) (*userOut, error) {
+func (r *routes) userAction(act func(context.Context, access.Actor, string) error) func(context.Context, *UserPath) (*keptOut[*auth.User], error) {
+	return func(ctx context.Context, in *UserPath) (*keptOut[*auth.User], error) {
 		if err := act(ctx, actor(ctx), in.User); err != nil {
 			return nil, err
 		}
