@@ -48,6 +48,7 @@ func (r *routes) asset(s *api.Server, at, name string) {
 
 // pageView is what a page is made of.
 type pageView struct {
+	Name  string
 	Lang  string
 	Texts map[string]string
 	URL   string
@@ -66,12 +67,12 @@ func (r *routes) page(name string) func(http.ResponseWriter, *http.Request) erro
 		if err != nil {
 			return fmt.Errorf("read the texts of a page: %w", err)
 		}
-		page, err := template.New(name+".html").Option("missingkey=error").ParseFS(assets, "assets/"+name+".html")
+		page, err := template.New(name+".html").Option("missingkey=error").ParseFS(assets, "assets/"+name+".html", "assets/frame.html")
 		if err != nil {
 			return fmt.Errorf("read a page: %w", err)
 		}
 		var b bytes.Buffer
-		if err := page.Execute(&b, pageView{lang, texts[lang], r.PublicURL, auth.MinPassword}); err != nil {
+		if err := page.Execute(&b, pageView{name, lang, texts[lang], r.PublicURL, auth.MinPassword}); err != nil {
 			return fmt.Errorf("write a page: %w", err)
 		}
 		h := w.Header()
