@@ -30,15 +30,12 @@ func (c clockConfirmCmd) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		all, err := db.System().Tenants(ctx)
+		all, err := db.System().LivingTenants(ctx)
 		if err != nil {
 			return err
 		}
-		for _, t := range all {
-			if !t.Destroyed.IsZero() {
-				continue
-			}
-			if err := gateway.ConfirmClock(ctx, app.Who{Tenant: t.ID, Actor: operator}); err != nil {
+		for _, tenant := range all {
+			if err := gateway.ConfirmClock(ctx, app.Who{Tenant: tenant, Actor: operator}); err != nil {
 				return err
 			}
 		}

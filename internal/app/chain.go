@@ -37,19 +37,13 @@ const (
 
 // Announce tells the audit trails of all tenants that this node starts or stops.
 func (g *Gateway) Announce(ctx context.Context, event string) error {
-	tenants, err := g.db.System().Tenants(ctx)
-	if err != nil {
-		return err
+	tenants, err := g.db.System().LivingTenants(ctx)
+	for _, tenant := range tenants {
+		err = errors.Join(err, g.reach(Who{Tenant: tenant}).Write(ctx, func(tx *store.Tx) error {
+			return tx.Audit(store.Event{Actor: machine, Event: event, Detail: map[string]any{"node": g.name, "version": g.opts.Version}})
+		}))
 	}
-	var all []error
-	for _, t := range tenants {
-		if t.Destroyed.IsZero() {
-			all = append(all, g.reach(Who{Tenant: t.ID}).Write(ctx, func(tx *store.Tx) error {
-				return tx.Audit(store.Event{Actor: machine, Event: event, Detail: map[string]any{"node": g.name, "version": g.opts.Version}})
-			}))
-		}
-	}
-	return errors.Join(all...)
+	return err
 }
 
 // KeepChain links the events of all tenants and signs the ends of their chains until
@@ -90,12 +84,9 @@ func (g *Gateway) KeepChain(ctx context.Context) {
 
 // letGo gives this node's leases of all tenants back, so that nobody waits for their end.
 func (g *Gateway) letGo(ctx context.Context, name string) {
-	tenants, err := g.db.System().Tenants(ctx)
-	for _, t := range tenants {
-		if !t.Destroyed.IsZero() {
-			continue
-		}
-		err = errors.Join(err, g.reach(Who{Tenant: t.ID}).Write(ctx, func(tx *store.Tx) error {
+	tenants, err := g.db.System().LivingTenants(ctx)
+	for _, tenant := range tenants {
+		err = errors.Join(err, g.reach(Who{Tenant: tenant}).Write(ctx, func(tx *store.Tx) error {
 			l, err := tx.TakeLease(name, g.name, linkLease)
 			if err != nil {
 				return err
@@ -142,17 +133,11 @@ func (g *Gateway) link(ctx context.Context, tenant string) (n int, err error) {
 
 // signAll signs the ends of all chains that grew since they were signed.
 func (g *Gateway) signAll(ctx context.Context) error {
-	tenants, err := g.db.System().Tenants(ctx)
-	if err != nil {
-		return err
+	tenants, err := g.db.System().LivingTenants(ctx)
+	for _, tenant := range tenants {
+		err = errors.Join(err, g.sign(ctx, tenant))
 	}
-	var all []error
-	for _, t := range tenants {
-		if t.Destroyed.IsZero() {
-			all = append(all, g.sign(ctx, t.ID))
-		}
-	}
-	return errors.Join(all...)
+	return err
 }
 
 // sign signs the end of a tenant's chain, unless it is signed or another node does it.
@@ -290,18 +275,7 @@ func (g *Gateway) endedPeriods(ctx context.Context, keep time.Duration, f func(s
 	if err != nil {
 		return err
 	}
-	tenants, err := g.db.System().Tenants(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range tenants {
-		if !t.Destroyed.IsZero() {
-			continue
-		}
-		s, err := g.scope(ctx, Who{Tenant: t.ID, Actor: machine})
-		if err != nil {
-			return err
-		}
+	return g.eachTenant(ctx, func(s *scope) error {
 		ids, err := s.v.Keys(ctx)
 		if err != nil {
 			return err
@@ -314,8 +288,8 @@ func (g *Gateway) endedPeriods(ctx context.Context, keep time.Duration, f func(s
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // OverduePeriods counts the periods of the audit trail that could still be read more

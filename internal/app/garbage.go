@@ -22,15 +22,12 @@ const rowTime = garbageAge / 2
 
 // eachTenant runs f for every tenant that has not been destroyed.
 func (g *Gateway) eachTenant(ctx context.Context, f func(*scope) error) error {
-	tenants, err := g.db.System().Tenants(ctx)
+	tenants, err := g.db.System().LivingTenants(ctx)
 	if err != nil {
 		return err
 	}
 	for _, tenant := range tenants {
-		if !tenant.Destroyed.IsZero() {
-			continue
-		}
-		s, err := g.scope(ctx, Who{Tenant: tenant.ID, Actor: machine})
+		s, err := g.scope(ctx, Who{Tenant: tenant, Actor: machine})
 		if errors.Is(err, sealed.ErrErased) {
 			continue
 		}

@@ -37,15 +37,12 @@ func (r *rules) For(ctx context.Context, callingAE, calledAE string) ([]receive.
 			list = append(list, rule)
 		}
 	}
-	tenants, err := r.g.db.System().Tenants(ctx)
+	tenants, err := r.g.db.System().LivingTenants(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, tenant := range tenants {
-		if !tenant.Destroyed.IsZero() {
-			continue
-		}
-		more, err := r.reporters(ctx, tenant.ID, callingAE)
+		more, err := r.reporters(ctx, tenant, callingAE)
 		if err != nil {
 			return nil, err
 		}

@@ -83,16 +83,13 @@ func (g *Gateway) TellReceiver(ctx context.Context) {
 
 // tellAll tells of everything that is linked, of all tenants.
 func (g *Gateway) tellAll(ctx context.Context) error {
-	tenants, err := g.db.System().Tenants(ctx)
+	tenants, err := g.db.System().LivingTenants(ctx)
 	if err != nil {
 		return err
 	}
-	for _, t := range tenants {
-		if !t.Destroyed.IsZero() {
-			continue
-		}
+	for _, tenant := range tenants {
 		for n := tellBatch; n == tellBatch; {
-			if n, err = g.tell(ctx, t.ID); err != nil {
+			if n, err = g.tell(ctx, tenant); err != nil {
 				return err
 			}
 		}

@@ -223,23 +223,20 @@ func (k *maker) writeRows(ctx context.Context, file io.Writer) error {
 // prove notes for each living tenant what only its key can make, so that a restore
 // knows whether it has the right keyring.
 func (k *maker) prove(ctx context.Context) error {
-	tenants, err := k.in.DB.System().Tenants(ctx)
+	tenants, err := k.in.DB.System().LivingTenants(ctx)
 	if err != nil {
 		return err
 	}
 	vault := k.in.vault()
-	for _, t := range tenants {
-		if !t.Destroyed.IsZero() {
-			continue
-		}
-		v, err := vault.Tenant(ctx, t.ID)
+	for _, tenant := range tenants {
+		v, err := vault.Tenant(ctx, tenant)
 		if errors.Is(err, sealed.ErrErased) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("open the keys of tenant %s: %w", t.ID, err)
+			return fmt.Errorf("open the keys of tenant %s: %w", tenant, err)
 		}
-		if k.m.Tenants[t.ID], err = v.MAC(ctx, proofPurpose, k.m.Installation); err != nil {
+		if k.m.Tenants[tenant], err = v.MAC(ctx, proofPurpose, k.m.Installation); err != nil {
 			return err
 		}
 	}

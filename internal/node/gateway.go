@@ -140,16 +140,13 @@ func authorities(key, file string) (*x509.CertPool, error) {
 
 // keyringCheck tries the keyring for /readyz.
 func (n *Node) keyringCheck(ctx context.Context) error {
-	list, err := n.DB.System().Tenants(ctx)
+	list, err := n.DB.System().LivingTenants(ctx)
 	if err != nil {
 		return err
 	}
-	for _, tenant := range list {
-		if !tenant.Destroyed.IsZero() {
-			continue
-		}
-		_, err := n.Vault.Tenant(ctx, tenant.ID)
-		return err
+	if len(list) == 0 {
+		return errors.New("there is no tenant")
 	}
-	return errors.New("there is no tenant")
+	_, err = n.Vault.Tenant(ctx, list[0])
+	return err
 }

@@ -57,6 +57,19 @@ func (s *System) Tenants(ctx context.Context) ([]TenantInfo, error) {
 	return all, err
 }
 
+// LivingTenants lists the ids of all tenants that have not been destroyed, in their
+// order.
+func (s *System) LivingTenants(ctx context.Context) ([]string, error) {
+	all, err := s.Tenants(ctx)
+	var ids []string
+	for _, t := range all {
+		if t.Destroyed.IsZero() {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids, err
+}
+
 // DestroyTenant ends a tenant: its rows cannot be reached any more and its jobs
 // are cancelled. [ErrNoTenant] when there is none; once more does nothing.
 func (s *System) DestroyTenant(ctx context.Context, id string) error {
