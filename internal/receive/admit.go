@@ -38,8 +38,7 @@ func (s *Server) admit(ctx context.Context, p *dimse.Peer) error {
 	case len(rules) > 0:
 		return s.letIn(p, rule)
 	}
-	s.log.Warn("sender refused", "calling", p.CallingAE, "called", p.CalledAE, "peer", addr.String(),
-		"rules", known, "certificate", certificate != nil)
+	s.log.Warn("sender refused", "calling", p.CallingAE, "called", p.CalledAE, "rules", known, "certificate", certificate != nil)
 	return refused
 }
 

@@ -48,7 +48,7 @@ func (broken) For(context.Context, string, string) ([]Rule, error) {
 }
 
 func TestAdmission(t *testing.T) {
-	good := Rule{CallingAE: "SENDER", Objects: true}
+	good := Rule{CallingAE: "SENDER", Networks: here(), Objects: true}
 	with := func(change func(*Rule)) RuleList {
 		r := good
 		change(&r)
@@ -70,10 +70,11 @@ func TestAdmission(t *testing.T) {
 		"other called AE":  {"OTHER", RuleList{good}, pdu.ReasonCalledAE, false},
 		"called by rule":   {"", with(func(r *Rule) { r.CalledAE = "OTHER" }), pdu.ReasonCallingAE, false},
 		"wrong network":    {"LOTSE", with(func(r *Rule) { r.Networks = networks(t, "10.0.0.0/8", "::1/128") }), pdu.ReasonCallingAE, false},
+		"from anywhere":    {"LOTSE", with(func(r *Rule) { r.Networks = nil }), pdu.ReasonCallingAE, false},
 		"no certificate":   {"LOTSE", with(func(r *Rule) { r.Subject = "ct1" }), pdu.ReasonCallingAE, false},
-		"two rules":        {"LOTSE", RuleList{good, {Tenant: "other", CallingAE: "SENDER", Objects: true}}, pdu.ReasonCallingAE, false},
+		"two rules":        {"LOTSE", RuleList{good, {Tenant: "other", CallingAE: "SENDER", Networks: here(), Objects: true}}, pdu.ReasonCallingAE, false},
 		"two, one fits":    {"LOTSE", RuleList{good, {CallingAE: "SENDER", Objects: true, Networks: networks(t, "10.0.0.0/8")}}, 0, false},
-		"two reports":      {"LOTSE", RuleList{{CallingAE: "SENDER", Reports: true}, {Tenant: "other", CallingAE: "SENDER", Reports: true}}, 0, false},
+		"two reports":      {"LOTSE", RuleList{{CallingAE: "SENDER", Networks: here(), Reports: true}, {Tenant: "other", CallingAE: "SENDER", Networks: here(), Reports: true}}, 0, false},
 		"no rules to read": {"LOTSE", broken{}, pdu.ReasonCongestion, true},
 	} {
 		r := start(t, Config{AETitle: c.title}, c.rules, &shelf{}, nil)
@@ -94,7 +95,7 @@ func TestAdmission(t *testing.T) {
 // TestNothingAllowed: who is let in for reports only may echo and report, not store.
 func TestNothingAllowed(t *testing.T) {
 	b := &book{}
-	r := start(t, Config{}, RuleList{{Name: "archive", CallingAE: "SENDER", Reports: true}}, &shelf{}, b)
+	r := start(t, Config{}, RuleList{{Name: "archive", CallingAE: "SENDER", Networks: here(), Reports: true}}, &shelf{}, b)
 	a := dial(t, r.addr)
 	if answer, err := a.Echo(t.Context()); err != nil || answer.Status != dimse.Success {
 		t.Errorf("echo: %v, %v", answer.Status, err)
@@ -108,7 +109,7 @@ func TestNothingAllowed(t *testing.T) {
 		t.Errorf("reported by %+v", b.got)
 	}
 	b.mu.Unlock()
-	other := start(t, Config{}, RuleList{{CallingAE: "SENDER", Objects: true}}, &shelf{}, b)
+	other := start(t, Config{}, RuleList{{CallingAE: "SENDER", Networks: here(), Objects: true}}, &shelf{}, b)
 	tell(t, dial(t, other.addr), "2.25.1", dimse.NotAuthorized)
 	without := start(t, Config{}, anybody(), &shelf{}, nil)
 	_, err := commitment.Tell(t.Context(), dial(t, without.addr), commitment.Report{TransactionUID: "2.25.1"})
@@ -177,7 +178,8 @@ func TestOnlyRule(t *testing.T) {
 // of where the sender is.
 func TestAmbiguousIsSaid(t *testing.T) {
 	var said bytes.Buffer
-	rules := RuleList{{Name: "1", Tenant: "main", CallingAE: "SENDER", Objects: true}, {Name: "2", Tenant: "clinic", CallingAE: "SENDER", Objects: true}}
+	from := networks(t, "10.0.0.0/8")
+	rules := RuleList{{Name: "1", Tenant: "main", CallingAE: "SENDER", Networks: from, Objects: true}, {Name: "2", Tenant: "clinic", CallingAE: "SENDER", Networks: from, Objects: true}}
 	s, err := New(Config{}, rules, lazy{}, nil, slog.New(slog.NewTextHandler(&said, nil)))
 	if err != nil {
 		t.Fatal(err)

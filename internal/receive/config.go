@@ -80,7 +80,8 @@ type Rule struct {
 	Counted            bool
 	// CallingAE is the sender's AE title. CalledAE, when set, is the title it has to call.
 	CallingAE, CalledAE string
-	// Networks are where it may connect from; empty means anywhere.
+	// Networks are where it may connect from; empty means anywhere, with a certificate:
+	// a rule with neither fits nobody.
 	Networks []netip.Prefix
 	// Subject, when set, is the subject of the client certificate it has to have,
 	// which the TLS configuration has to verify: the whole distinguished name as
@@ -119,7 +120,7 @@ func (l RuleList) For(_ context.Context, callingAE, calledAE string) ([]Rule, er
 // fits reports whether a rule lets in who comes from addr with a verified certificate
 // (or nil).
 func (r Rule) fits(addr netip.Addr, certificate *x509.Certificate) bool {
-	inside := len(r.Networks) == 0
+	inside := len(r.Networks) == 0 && r.Subject != "" // a title alone, anybody can write
 	for _, n := range r.Networks {
 		inside = inside || n.Contains(addr)
 	}

@@ -54,7 +54,7 @@ func TestStorescuAndDcmsend(t *testing.T) {
 
 // TestRefusedStorescu: the sender hears why.
 func TestRefusedStorescu(t *testing.T) {
-	rules := RuleList{{CallingAE: "STORESCU", Objects: true, ObjectBytes: 1000}}
+	rules := RuleList{{CallingAE: "STORESCU", Networks: here(), Objects: true, ObjectBytes: 1000}}
 	r := start(t, Config{}, rules, &shelf{}, nil)
 	out, _ := peer.Try(t, "storescu", "-d", "-xe", "127.0.0.1", r.port(t), newObject(t, 1, 5000).write(t))
 	if !strings.Contains(out, "0xa700") || !strings.Contains(out, errTooLarge.Text) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"testing"
@@ -69,11 +70,14 @@ func (s *shelf) file(instance string) []byte {
 	return s.files[instance]
 }
 
+// here is this computer.
+func here() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
+
 // anybody lets the AE titles of the tests in.
 func anybody() RuleList {
 	var l RuleList
 	for _, ae := range []string{"SENDER", "STORESCU", "DCMSEND", "ECHOSCU", "ORTHANC"} {
-		l = append(l, Rule{Name: "rule of " + ae, CallingAE: ae, Objects: true, Reports: true})
+		l = append(l, Rule{Name: "rule of " + ae, CallingAE: ae, Networks: here(), Objects: true, Reports: true})
 	}
 	return l
 }
@@ -301,7 +305,7 @@ func TestLazyIntake(t *testing.T) {
 
 func TestQuotas(t *testing.T) {
 	s := &shelf{}
-	rules := RuleList{{Name: "small", CallingAE: "SENDER", Objects: true, ObjectBytes: 100_000, Associations: 2}}
+	rules := RuleList{{Name: "small", CallingAE: "SENDER", Networks: here(), Objects: true, ObjectBytes: 100_000, Associations: 2}}
 	r := start(t, Config{}, rules, s, nil)
 	a := dial(t, r.addr)
 	store(t, a, newObject(t, 1, 101_000), dimse.OutOfResources)
