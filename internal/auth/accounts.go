@@ -41,8 +41,6 @@ type Options struct {
 	Back string
 	// Client asks identity providers, and bounds what they answer; nil: a plain one.
 	Client *http.Client
-	// Elevation tells somebody that a person took access to all sites; nil: nobody.
-	Elevation func(ctx context.Context, e Elevation)
 }
 
 func (o Options) withDefaults() Options {

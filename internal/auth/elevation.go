@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"time"
 
 	"lotse/internal/auth/access"
@@ -48,15 +51,40 @@ func (a *Accounts) Elevate(ctx context.Context, by access.Actor, reason string) 
 		if err := tx.InsertElevation(&store.Elevation{ID: e.ID, User: user, Reason: data, Created: e.Begun, Ends: e.Ends}); err != nil {
 			return err
 		}
+		if err := report(tx, e); err != nil {
+			return err
+		}
 		return tx.Audit(store.Event{Actor: by.ID, Event: "sites.elevated", Detail: map[string]any{"elevation": e.ID, "until": e.Ends}})
 	})
 	if err != nil {
 		return nil, err
 	}
-	if a.opts.Elevation != nil {
-		a.opts.Elevation(context.WithoutCancel(ctx), e)
-	}
 	return &e, nil
+}
+
+// JobElevation is the kind of the jobs that report that somebody took access to all
+// sites: the report leaves with the access, or there is none.
+const JobElevation = "report-elevation"
+
+// report has an elevation reported. It names the account by its id; the reason stays
+// where it is sealed.
+func report(tx *store.Tx, e Elevation) error {
+	e.Reason = ""
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("report access to all sites: %w", err)
+	}
+	_, _, err = tx.Enqueue(store.Job{Kind: JobElevation, Subject: e.ID, Payload: payload})
+	return err
+}
+
+// ElevationOf is what a job of the kind JobElevation reports, without the reason.
+func ElevationOf(job store.Job) (Elevation, error) {
+	var e Elevation
+	if err := json.Unmarshal(job.Payload, &e); err != nil {
+		return e, errors.New("read a report of access to all sites: not what was written")
+	}
+	return e, nil
 }
 
 // EndElevation gives back what Elevate gave.

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/wneessen/go-mail"
 
@@ -14,6 +13,7 @@ import (
 	"lotse/internal/auth/passkey"
 	"lotse/internal/config"
 	"lotse/internal/outbound"
+	"lotse/internal/queue"
 )
 
 // accountOptions is what the accounts of persons need of the configuration.
@@ -23,7 +23,7 @@ func (n *Node) accountOptions() (auth.Options, error) {
 	if err != nil {
 		return auth.Options{}, err
 	}
-	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, Elevation: n.elevated, SecondPerson: c.SecondPerson, Suspicions: map[auth.Suspicion]auth.Action{
+	o := auth.Options{Idle: c.Idle, Absolute: c.Longest, Fresh: c.Reprove, Elevated: c.AllSites, SecondPerson: c.SecondPerson, Suspicions: map[auth.Suspicion]auth.Action{
 		auth.NewNetwork: auth.Action(c.NewNetwork), auth.Moved: auth.Action(c.Moved),
 		auth.TwoPlaces: auth.Action(c.TwoPlaces), auth.TwoLogins: auth.Action(c.TwoLogins), auth.TooFast: auth.Action(c.TooFast),
 	}, Back: n.Config.PublicURL + auth.BackPath, Passkeys: n.passkeys(), Client: client}
@@ -61,27 +61,22 @@ func (n *Node) passkeys() *passkey.Site {
 	return site
 }
 
-// elevationTime bounds the telling of an elevation.
-const elevationTime = time.Minute
-
-// elevated tells by mail that somebody took access to all sites. Nobody waits for it:
-// it is an emergency, and the audit trail has it in any case.
-func (n *Node) elevated(ctx context.Context, e auth.Elevation) {
+// elevated reports by mail that somebody took access to all sites, again and again until
+// the mail server took it; without one, the audit trail is all there is.
+func (n *Node) elevated(ctx context.Context, run *queue.Run) error {
 	c := n.Config.Mail
 	if c.Server == "" {
-		return
+		return nil
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(ctx, elevationTime)
-		defer cancel()
-		message, err := elevation(c, e, n.Config.PublicURL)
-		if err == nil {
-			err = send(ctx, c, message)
-		}
-		if err != nil {
-			n.Log.Error("it could not be mailed that somebody took access to all sites", "elevation", e.ID, "error", err)
-		}
-	}()
+	e, err := auth.ElevationOf(run.Job)
+	if err != nil {
+		return queue.Permanent(err)
+	}
+	message, err := elevation(c, e, n.Config.PublicURL)
+	if err != nil {
+		return err
+	}
+	return send(ctx, c, message)
 }
 
 // elevation is the message. It names the account by its id and nobody; the reason is

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
 	"os"
@@ -17,6 +18,8 @@ import (
 	"lotse/internal/auth"
 	"lotse/internal/config"
 	"lotse/internal/importer"
+	"lotse/internal/queue"
+	"lotse/internal/store"
 	"lotse/test/peer"
 )
 
@@ -75,7 +78,17 @@ func TestWarningIsMailed(t *testing.T) {
 		t.Errorf("the mail is\n%s", mail)
 	}
 	elevation := auth.Elevation{ID: "0197a000-0000-7000-8000-000000000001", User: "0197a000-0000-7000-8000-000000000002", Reason: "Polytrauma", Ends: time.Now()}
-	n.elevated(context.Background(), elevation)
+	payload, err := json.Marshal(elevation)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := &queue.Run{Job: store.Job{Payload: payload}}
+	if err := n.elevated(context.Background(), job); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.elevated(cancelled(), job); err == nil {
+		t.Error("a report was sent with a context that had ended: nobody would try it again")
+	}
 	peer.Await(t, 10*time.Second, "the second mail", func() bool { return strings.Contains(got.String(), elevation.ID) })
 	if mail := got.String(); !strings.Contains(mail, elevation.User) || strings.Contains(mail, elevation.Reason) {
 		t.Errorf("the mail is\n%s", mail)

@@ -96,6 +96,7 @@ func (n *Node) open(ctx context.Context, o Options) error {
 	n.workers = queue.New(n.DB.System(), queue.Options{Node: n.name, Log: n.Log, Grace: n.Config.Workers.Stop,
 		Concurrency: concurrency(n.Config.Workers)})
 	n.Gateway.Register(n.workers)
+	n.workers.Handle(auth.JobElevation, n.elevated)
 	if err := n.openServer(o); err != nil {
 		return err
 	}

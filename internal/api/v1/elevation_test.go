@@ -1,6 +1,7 @@
 package v1_test
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"testing"
@@ -39,6 +40,17 @@ func TestElevation(t *testing.T) {
 	if got := sites(); len(got) != 0 || e.Ends.Sub(e.Begun) != 30*time.Minute {
 		t.Errorf("reaches %v, %+v", got, e)
 	}
+	w.must(w.db.Tenant(mainTenant).Read(t.Context(), func(tx *store.Tx) error { // the report left with it
+		jobs, err := tx.Jobs(e.ID)
+		if err != nil || len(jobs) != 1 || jobs[0].Kind != auth.JobElevation {
+			t.Fatalf("%+v, %v", jobs, err)
+		}
+		told, err := auth.ElevationOf(jobs[0].Job)
+		if told.ID != e.ID || told.User != e.User || bytes.Contains(jobs[0].Payload, []byte("Polytrauma")) {
+			t.Errorf("reported is %+v", told)
+		}
+		return err
+	}))
 	w.problem(b.send("POST", "/me/elevation", map[string]any{"reason": reason}), http.StatusConflict, "not-possible")
 	w.into(b.send("DELETE", "/me/elevation", nil), http.StatusNoContent, nil)
 	if got := sites(); len(got) != 1 {
