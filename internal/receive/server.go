@@ -110,7 +110,7 @@ func (s *Server) store(ctx context.Context, in dimse.StoreIndication) dimse.Stat
 	}
 	refusal := refusalOf(err)
 	status := refusal.status()
-	s.log.Warn("object not taken", "calling", in.Peer.CallingAE, "peer", addressOf(in.Peer).String(),
+	s.log.Warn("object not taken", "calling", in.Peer.CallingAE,
 		"status", status.String(), "error", err)
 	in.Comment(refusal.Text)
 	return status
