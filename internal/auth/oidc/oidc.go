@@ -34,6 +34,9 @@ const (
 	// discoveryTime is how long what a provider says of itself counts.
 	discoveryTime = time.Hour
 
+	// awayTime is how long a provider that did not answer is not asked again.
+	awayTime = 10 * time.Second
+
 	// askTime bounds each question to a provider.
 	askTime = 20 * time.Second
 )
@@ -114,6 +117,8 @@ type Provider struct {
 	mu    sync.Mutex
 	known *oidc.Provider
 	until time.Time
+	away  error     // why it did not answer
+	pause time.Time // it is not asked before
 }
 
 // New returns a provider; nothing is asked of it yet. A nil client is a plain one, a
@@ -246,25 +251,41 @@ func (p *Provider) encrypted(known *oidc.Provider) bool {
 // most once an hour.
 func (p *Provider) discover(ctx context.Context) (*oidc.Provider, error) {
 	p.mu.Lock()
-	known, until := p.known, p.until
+	known, until, away, pause := p.known, p.until, p.away, p.pause
 	p.mu.Unlock()
 	if left := until.Sub(p.now()); known != nil && left > 0 && left <= discoveryTime {
 		return known, nil
 	}
+	if left := pause.Sub(p.now()); away == nil || left <= 0 || left > awayTime {
+		var fresh *oidc.Provider
+		if fresh, away = p.ask(ctx); away == nil {
+			return fresh, nil
+		}
+	}
+	if known != nil {
+		return known, nil // what was true an hour ago serves until it answers
+	}
+	return nil, away
+}
+
+// ask asks the provider for its addresses, and remembers what it answers, or for a
+// moment that it does not: anybody may begin to sign in, again and again.
+func (p *Provider) ask(ctx context.Context) (*oidc.Provider, error) {
 	// Its keys are fetched with this context whenever they are needed.
 	fresh, err := oidc.NewProvider(p.context(context.WithoutCancel(ctx)), p.config.Issuer)
-	if err != nil {
-		if known != nil {
-			return known, nil // what was true an hour ago serves until it answers
-		}
-		return nil, fmt.Errorf("%w: its description cannot be read%s", ErrUnreachable, why(err))
-	}
-	if !p.encrypted(fresh) {
-		return nil, fmt.Errorf("%w: it has addresses that do not begin with https", ErrUnreachable)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("%w: its description cannot be read%s", ErrUnreachable, why(err))
+	case !p.encrypted(fresh):
+		err = fmt.Errorf("%w: it has addresses that do not begin with https", ErrUnreachable)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.known, p.until = fresh, p.now().Add(discoveryTime)
+	if err != nil {
+		p.away, p.pause = err, p.now().Add(awayTime)
+		return nil, err
+	}
+	p.known, p.until, p.away = fresh, p.now().Add(discoveryTime), nil
 	return fresh, nil
 }
 

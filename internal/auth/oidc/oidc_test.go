@@ -314,3 +314,28 @@ func TestIDTokens(t *testing.T) {
 		}
 	}
 }
+
+// TestAwayIsRemembered: whoever begins again and again does not make us ask a provider
+// again and again that does not answer.
+func TestAwayIsRemembered(t *testing.T) {
+	var asked atomic.Int32
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(broken.Close)
+	var shift time.Duration
+	p, err := oidc.New(oidc.Config{Issuer: broken.URL, ClientID: "lotse", RedirectURL: back}, http.DefaultClient, func() time.Time { return time.Now().Add(shift) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		asked int32
+	}{{0, 1}, {0, 1}, {time.Minute, 2}, {time.Minute, 2}, {0, 3}} { // also when the clock went back
+		shift = c.after
+		if _, _, err := p.Begin(t.Context(), false); !errors.Is(err, oidc.ErrUnreachable) || asked.Load() != c.asked {
+			t.Errorf("after %v: asked %d times, %v", c.after, asked.Load(), err)
+		}
+	}
+}
